@@ -1,0 +1,99 @@
+"""The verbs: what a method must offer to live on the street. Parameters go into constructors, data into methods."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
+
+from mien.types import Clip, Face, Frame, Match, Person, Reading, Report, Sample, Template
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What a judge must be fed. The engine feeds it, or says in a reading why it cannot."""
+
+    frames: int = 1  # faces in a clip, at least
+    fps: float = 0.0  # frames per second, at least; 0: any
+    audio: bool = False
+
+
+@runtime_checkable
+class Detector(Protocol):
+    """Frames to faces."""
+
+    name: str  # card name
+
+    def detect(self, frames: Sequence[Frame]) -> list[list[Face]]:
+        """One list of faces per frame, largest face first; an empty list where there is none."""
+
+
+@runtime_checkable
+class Embedder(Protocol):
+    """Faces to templates, all in one space."""
+
+    name: str  # card name
+    space: str  # digest of weights + alignment + preprocessing
+
+    def embed(self, faces: Sequence[Face]) -> list[Template]:
+        """One unit-length template per face, in order."""
+
+
+@runtime_checkable
+class Judge(Protocol):
+    """A clip to readings."""
+
+    name: str  # card name
+    kind: str
+    needs: Needs
+
+    def judge(self, clip: Clip) -> list[Reading]:
+        """Readings of this kind; a clip that is too poor gives a reading without scores and with its reason."""
+
+
+@runtime_checkable
+class Editor(Protocol):
+    """A frame to a frame."""
+
+    def edit(self, frame: Frame, faces: Sequence[Face]) -> Frame:
+        """A new frame; the given one is left as it was."""
+
+
+@runtime_checkable
+class Gallery(Protocol):
+    """Templates to matches. The caller cannot tell which engine it holds."""
+
+    @property
+    def space(self) -> str | None:
+        """Space of the templates held; None while nothing was enrolled."""
+
+    def enrol(self, subject: str, samples: Sequence[Sample], metadata: Mapping[str, Any] | None = None) -> int:
+        """Add samples to a subject (made if new), durable on return; returns how many were new.
+
+        Raises SpaceMismatch when a template is of another space; then nothing is added."""
+
+    def forget(self, subject: str) -> int:
+        """Erase a subject with templates, crops and metadata; returns how many samples went. Raises UnknownSubject."""
+
+    def people(self) -> list[Person]:
+        """All subjects, by name."""
+
+    def samples(self, subject: str | None = None) -> Iterator[tuple[str, Sample]]:
+        """(subject, sample) pairs, of one subject or of all."""
+
+    def search(self, probe: Template, k: int = 5) -> list[Match]:
+        """The k best subjects, best first, ties by name; exact. Raises SpaceMismatch."""
+
+    def __len__(self) -> int:
+        """Number of subjects."""
+
+    def close(self) -> None:
+        """Let go of files; closing twice is allowed."""
+
+
+@runtime_checkable
+class Audit(Protocol):
+    """Samples to a report."""
+
+    def run(self, samples: Iterable[tuple[str, Sample]]) -> Report:
+        """Measure."""
