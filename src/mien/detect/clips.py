@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from typing import Protocol
 
 from mien.align import rehome
+from mien.errors import MienError
 from mien.types import Clip, Face, Frame
 
 
@@ -29,14 +30,14 @@ def clips(frames: Iterable[Frame], tracker: Tracks, fps: float, length: int = 64
 
     What is held when `frames` fails half-way is handed over before the failure goes on, so that nothing seen is lost."""
     held: dict[int, list[Face]] = {}
-    failure: Exception | None = None
+    failure: MienError | None = None
     source = iter(frames)
     while True:
         try:
             frame = next(source)
         except StopIteration:
             break
-        except Exception as error:  # noqa: BLE001 - re-raised below, after the open windows are out
+        except MienError as error:  # the camera went away, the file is cut short: hand over what was seen, then say so
             failure = error
             break
         for face in tracker.update(frame):

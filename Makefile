@@ -1,0 +1,40 @@
+# `make demo` and `make test` set up everything they need on a bare machine with Python 3.11 or newer.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.ready
+DATA ?=
+
+.PHONY: demo test test-all check bench docs clean
+
+demo: $(STAMP)
+	$(BIN)/mien demo $(if $(DATA),--data $(DATA)) --out demo-out
+
+test: $(STAMP) check
+	$(BIN)/python -m pytest -n 2 -m "not slow"
+
+test-all: $(STAMP) check
+	$(BIN)/python -m pytest -n 2
+
+check: $(STAMP)
+	$(BIN)/ruff check src tests examples benchmarks tools
+	$(BIN)/mypy
+
+bench: $(STAMP)
+	$(BIN)/python -m benchmarks
+
+docs: $(STAMP)
+	$(BIN)/python tools/reference.py
+
+# The original face_recognition asks for a compiler to build dlib; without its dependencies it runs on dlib's wheel
+# and serves as the reference of tests and benchmarks.
+$(STAMP): pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip "setuptools<81"
+	$(BIN)/python -m pip install --quiet --editable ".[dev]"
+	$(BIN)/python -m pip install --quiet --no-deps face_recognition==1.3.0
+	touch $(STAMP)
+
+clean:
+	rm -rf $(VENV) demo-out build dist .pytest_cache .mypy_cache .ruff_cache
