@@ -17,6 +17,7 @@ from mien.models.build.graph import Graph
 from mien.models.build.mtcnn_lz4 import read_arrays
 from mien.types import F32
 
+_BLOCK = 16  # channels: multiples of it stay in the blocked layout of ONNX Runtime on every processor
 _REINSTALL = "Install the package mtcnn again."
 
 
@@ -52,31 +53,46 @@ def build(paths: Mapping[str, Path]) -> dict[str, bytes]:
 
 def _stage(graph: Graph, value: str, weights: _Weights, sizes: tuple[int, int, int], pool: int = 0) -> str:
     """Convolution, PReLU, and max pooling at stride 2 (pool < 0: without the incomplete last windows)."""
+    inputs, outputs, _ = sizes
     filters, bias = weights.conv(*sizes)
-    value = graph.conv(value, filters, bias)
-    value = graph.add("PRelu", [value, graph.floats(weights.take(1, 1, sizes[1]).reshape(-1, 1, 1))])
+    if inputs == 3:  # (x - 127.5) / 128 goes into the first convolution: exact, as it has no padding
+        filters = filters / np.float32(128)
+        bias = bias - np.float32(127.5) * filters.sum(axis=(1, 2, 3))
+    spare_in, spare = -inputs % _BLOCK if inputs != 3 else 0, -outputs % _BLOCK
+    filters = np.pad(filters, ((0, spare), (0, spare_in), (0, 0), (0, 0)))
+    value = graph.conv(value, filters, np.pad(bias, (0, spare)))
+    value = _prelu(graph, value, np.pad(weights.take(1, 1, outputs).ravel(), (0, spare)))
     if not pool:
         return value
     return graph.add("MaxPool", [value], kernel_shape=[abs(pool)] * 2, strides=[2, 2], ceil_mode=int(pool > 0))
 
 
-def _pixels(graph: Graph) -> str:
-    """(x - 127.5) / 128 as float32 (N, 3, H, W)."""
-    centred = graph.add("Sub", [graph.image("pixels"), graph.floats(127.5)])
-    return graph.add("Mul", [centred, graph.floats(1 / 128)])
+def _prelu(graph: Graph, value: str, slopes: F32) -> str:
+    """y + (1 - slope) relu(-y), as two products per channel: the same number, but ONNX Runtime's own PRelu leaves its
+    blocked layout and costs more than the convolution before it."""
+    negative = graph.add("Relu", [_per_channel(graph, value, np.full_like(slopes, -1))])
+    return graph.add("Add", [_per_channel(graph, negative, 1 - slopes), value])
+
+
+def _per_channel(graph: Graph, value: str, factors: F32) -> str:
+    """Each channel times its factor, as a convolution because those stay in the blocked layout."""
+    inputs = [value, graph.floats(factors.reshape(-1, 1, 1, 1)), graph.floats(np.zeros_like(factors))]
+    return graph.add("Conv", inputs, kernel_shape=[1, 1], group=len(factors))
 
 
 def _pnet(weights: _Weights) -> bytes:
     graph = Graph("mtcnn_pnet", {"pixels": (np.uint8, ("N", "H", "W", 3))})
-    value = _stage(graph, _pixels(graph), weights, (3, 10, 3), pool=2)
+    value = _stage(graph, graph.image("pixels"), weights, (3, 10, 3), pool=2)
     value = _stage(graph, value, weights, (10, 16, 3))
     value = _stage(graph, value, weights, (16, 32, 3))
-    filters, bias = weights.conv(32, 4, 1)
-    graph.add("Identity", [graph.conv(value, filters, bias)], "shift")
-    filters, bias = weights.conv(32, 2, 1)
+    shift, shift_bias = weights.conv(32, 4, 1)
+    classes, bias = weights.conv(32, 2, 1)
     weights.end()
-    # The softmax of two classes is the sigmoid of their difference.
-    odds = graph.conv(value, filters[1:] - filters[:1], bias[1:] - bias[:1])
+    # The softmax of two classes is the sigmoid of their difference; both heads are one convolution.
+    filters = np.concatenate([shift, classes[1:] - classes[:1]])
+    value = graph.conv(value, filters, np.concatenate([shift_bias, bias[1:] - bias[:1]]))
+    graph.add("Slice", [value, *(graph.integers([number]) for number in (0, 4, 1))], "shift")
+    odds = graph.add("Slice", [value, *(graph.integers([number]) for number in (4, 5, 1))])
     graph.add("Squeeze", [graph.add("Sigmoid", [odds]), graph.integers([1])], "score")
     return graph.finish({"shift": ("N", 4, "h", "w"), "score": ("N", "h", "w")})
 
@@ -103,7 +119,7 @@ def _score(graph: Graph, value: str, matrix: F32, bias: F32) -> None:
 
 def _rnet(weights: _Weights) -> bytes:
     graph = Graph("mtcnn_rnet", {"pixels": (np.uint8, ("N", 24, 24, 3))})
-    value = _stage(graph, _pixels(graph), weights, (3, 28, 3), pool=3)
+    value = _stage(graph, graph.image("pixels"), weights, (3, 28, 3), pool=3)
     value = _stage(graph, value, weights, (28, 48, 3), pool=-3)
     value = _stage(graph, value, weights, (48, 64, 2))
     value = _hidden(graph, _flat(graph, value), weights, 576, 128)
@@ -115,7 +131,7 @@ def _rnet(weights: _Weights) -> bytes:
 
 def _onet(weights: _Weights) -> bytes:
     graph = Graph("mtcnn_onet", {"pixels": (np.uint8, ("N", 48, 48, 3))})
-    value = _stage(graph, _pixels(graph), weights, (3, 32, 3), pool=3)
+    value = _stage(graph, graph.image("pixels"), weights, (3, 32, 3), pool=3)
     value = _stage(graph, value, weights, (32, 64, 3), pool=-3)
     value = _stage(graph, value, weights, (64, 64, 3), pool=2)
     value = _stage(graph, value, weights, (64, 128, 2))
