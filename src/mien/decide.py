@@ -1,0 +1,266 @@
+"""Matches and readings to a decision: accept, reject or abstain, each with its reasons in words.
+
+Pure: no model, no gallery, no file. Verification (one claimed match) and identification (the best of a gallery) share
+it. A threshold is an operating point, that is a number with evidence behind it. A policy names the error it can bear
+and the evidence answers with a threshold; a rate the evidence cannot support is refused rather than extrapolated.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from statistics import NormalDist
+
+from mien.errors import EvidenceError, UsageError
+from mien.types import Clip, Decision, Match, OperatingPoint, Reading, Verdict
+
+VERIFY_FMR = 1e-3  # what a policy without a target asks for: 1 impostor in 1,000 …
+IDENTIFY_FPIR = 1e-2  # … and in a gallery 1 stranger in 100
+
+Requirement = tuple[str, str, float]  # kind of reading, label, least score
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """How sure an answer must be. Name one target, or none for the defaults above.
+
+    A named target that the evidence cannot support is an EvidenceError. The default target is softer: a gallery that
+    grew past the evidence gets the strictest supported threshold, and the decision says which error to expect there."""
+
+    fmr: float | None = None  # false-match rate per comparison
+    fpir: float | None = None  # share of searches by strangers that may name somebody, at the gallery's size
+    threshold: float | None = None  # cosine, chosen by hand: carries no evidence
+    margin: float = 0.0  # least lead over the runner-up in a gallery; less abstains
+    require: tuple[Requirement, ...] = ()  # e.g. (("liveness", "live", 0.9),)
+    quality: float = 0.25  # a probe whose overall quality is below this abstains
+
+    def __post_init__(self) -> None:
+        named = [name for name in ("fmr", "fpir", "threshold") if getattr(self, name) is not None]
+        if len(named) > 1:
+            raise UsageError(f"A policy has one target, not {' and '.join(named)}.", "Name one of them.")
+        for name in ("fmr", "fpir"):
+            rate = getattr(self, name)
+            if rate is not None and not 0 < rate < 1:
+                raise UsageError(f"{name} is a rate between 0 and 1, not {rate}.", f"For 1 in 1,000 write {name}=1e-3.")
+        if self.threshold is not None and not -1 <= self.threshold <= 1:
+            raise UsageError(f"threshold is a cosine between -1 and 1, not {self.threshold}.")
+        if self.margin < 0:
+            raise UsageError(f"margin is a lead over the runner-up and cannot be {self.margin}.", "Use 0 or more.")
+
+    def point(self, points: Sequence[OperatingPoint], gallery_size: int = 1) -> OperatingPoint:
+        """The operating point to decide at, from the evidence in `points` (all of one space).
+
+        gallery_size: comparisons one search makes, i.e. templates searched; 1 verifies.
+        Between two points the threshold is interpolated along the normal deviate of the rate, which is exact for
+        normally distributed impostor scores. A target looser than all evidence gets the loosest point: the safe side.
+        Raises EvidenceError when the target is stricter than all evidence, or there is none."""
+        if self.threshold is not None:
+            return OperatingPoint(threshold=self.threshold)
+        known = sorted((point for point in points if _stands(point)), key=lambda point: -(point.fmr or 0))
+        if not known:
+            raise EvidenceError(
+                "No operating point with enough impostor comparisons behind it is known for this model.",
+                "Calibrate on a gallery of your own, or set a threshold by hand.",
+            )
+        target = self._rate(gallery_size)
+        strictest = known[-1]
+        if target < _rate_of(strictest) * (1 - 1e-9):
+            if self.fmr is None and self.fpir is None:
+                return strictest
+            raise _too_strict(target, strictest)
+        return _between(known, target)
+
+    def _rate(self, gallery_size: int) -> float:
+        """The false-match rate per comparison that the target amounts to."""
+        if gallery_size < 1:
+            raise UsageError(f"A search compares with at least one template, not {gallery_size}.")
+        if self.fmr is not None:
+            return self.fmr
+        if self.fpir is None and gallery_size == 1:
+            return VERIFY_FMR
+        return -math.expm1(math.log1p(-(self.fpir or IDENTIFY_FPIR)) / gallery_size)
+
+
+def supports(rate: float, comparisons: int) -> bool:
+    """Whether `comparisons` without a single error would show, at 95 %, that the error rate is at most `rate`.
+
+    The rule of three (Hanley and Lippman-Hand, JAMA 1983): zero errors in n trials bound the rate by 3/n."""
+    return comparisons >= comparisons_needed(rate)
+
+
+def comparisons_needed(rate: float) -> int:
+    """The least number of impostor comparisons that can support a false-match rate of `rate`."""
+    return math.ceil(3 / rate * (1 - 1e-12))
+
+
+def expected_fpir(fmr: float, gallery_size: int) -> float:
+    """Share of searches by strangers that would name somebody among `gallery_size` templates: 1 - (1 - fmr)^N.
+
+    It takes a search's comparisons as independent; they are positively related, so this is usually too high."""
+    return -math.expm1(gallery_size * math.log1p(-fmr)) if fmr < 1 else 1.0
+
+
+def decide(
+    matches: Sequence[Match],
+    readings: Sequence[Reading],
+    policy: Policy,
+    point: OperatingPoint,
+    gallery_size: int = 1,
+    seen: Clip | None = None,
+) -> Decision:
+    """One answer from `matches` (best first), what judges read, and an operating point of ``policy.point``.
+
+    accept: the best match reaches the threshold, leads by the margin, and every requirement is met.
+    reject: the best match stays below the threshold, or a requirement was judged and failed.
+    abstain: nothing to compare with, too poor a picture, too close a runner-up, or a requirement nobody could judge."""
+    verdict, reasons = _verdict(matches, readings, policy, point)
+    if verdict != "abstain" and gallery_size > 1 and point.fmr:
+        reasons = (*reasons, _among(point.fmr, gallery_size))
+    best = matches[0] if matches else None
+    shots = sorted(seen.faces, key=lambda face: -face.eye_distance * face.score) if seen else []
+    return Decision(
+        verdict=verdict,
+        reasons=reasons,
+        subject=best.subject if best and verdict == "accept" else None,
+        score=best.score if best else None,
+        threshold=point,
+        matches=tuple(matches),
+        readings=tuple(readings),
+        faces=tuple(shots),
+        source=shots[0].frame.source if shots else "",
+        span=seen.span if seen and seen.fps > 0 else None,
+    )
+
+
+def _verdict(
+    matches: Sequence[Match], readings: Sequence[Reading], policy: Policy, point: OperatingPoint
+) -> tuple[Verdict, tuple[str, ...]]:
+    if not matches:
+        return "abstain", ("nobody is enrolled to compare with",)
+    poor = _poor(readings, policy.quality)
+    if poor:
+        return "abstain", poor
+    best = matches[0]
+    if best.score < point.threshold:
+        return "reject", (_below(best, point),)
+    rival = _rival(matches, policy.margin)
+    if rival is not None:
+        names = f"{best.subject} {best.score:.3f}, {rival.subject} {rival.score:.3f}"
+        return "abstain", (f"two people are about equally alike: {names}",)
+    reached = f"score {best.score:.3f} is at or above {point.threshold:.3f}, {_meaning(point)}"
+    unmet = [_unmet(readings, requirement) for requirement in policy.require]
+    for verdict in ("reject", "abstain"):
+        failed = tuple(words for outcome, words in unmet if outcome == verdict)
+        if failed:
+            return verdict, (*failed, reached)
+    return "accept", (reached,)
+
+
+def _poor(readings: Sequence[Reading], floor: float) -> tuple[str, ...]:
+    """Why the pictures are too poor to say anything; empty when they are not."""
+    for reading in readings:
+        overall = reading.scores.get("overall")
+        if reading.kind == "quality" and overall is not None and overall < floor:
+            return reading.reasons or (f"too poor a picture: quality {overall:.2f}, {floor:.2f} wanted",)
+    return ()
+
+
+def _rival(matches: Sequence[Match], margin: float) -> Match | None:
+    """A runner-up that is as alike as the best, or leads by less than the margin."""
+    for other in matches[1:]:
+        if other.subject != matches[0].subject:
+            lead = matches[0].score - other.score
+            return other if lead == 0 or lead < margin else None
+    return None
+
+
+def _unmet(readings: Sequence[Reading], requirement: Requirement) -> tuple[Verdict, str]:
+    """("accept", "") when met, ("reject", why) when judged and failed, ("abstain", why) when not judged."""
+    kind, label, least = requirement
+    of_kind = [reading for reading in readings if reading.kind == kind]
+    judged = [reading.scores[label] for reading in of_kind if label in reading.scores]
+    if judged and min(judged) >= least:
+        return "accept", ""
+    if judged:
+        return "reject", f"{kind}: {label} {min(judged):.2f}, {least:.2f} wanted"
+    why = "; ".join(reason for reading in of_kind for reason in reading.reasons)
+    return "abstain", f"not judged: {why or f'{kind} was wanted and no judge read it'}"
+
+
+def _below(best: Match, point: OperatingPoint) -> str:
+    who = f"{best.subject}, the most alike" if best.subject else "the score"
+    return f"{who}, {best.score:.3f}, stays below {point.threshold:.3f}, {_meaning(point)}"
+
+
+def _meaning(point: OperatingPoint) -> str:
+    if not point.fmr:
+        return "a threshold set by hand"
+    data = f" in {point.data}" if point.data else ""
+    return f"where {in_words(point.fmr)} comparisons of different people{data} would be accepted"
+
+
+def _among(fmr: float, gallery_size: int) -> str:
+    rate = in_words(expected_fpir(fmr, gallery_size))
+    return f"with {gallery_size:,} templates searched, about {rate} strangers would be taken for somebody enrolled"
+
+
+def in_words(rate: float) -> str:
+    """A rate as people say it: ``1 in 1,000``, ``9 in 10``."""
+    if rate >= 0.15:
+        return f"{max(1, min(10, round(rate * 10)))} in 10"
+    count = 1 / rate
+    digits = 10 ** max(0, math.floor(math.log10(count)) - 1)
+    return f"1 in {round(count / digits) * digits:,}"
+
+
+def _stands(point: OperatingPoint) -> bool:
+    return point.fmr is not None and 0 < point.fmr < 1 and supports(point.fmr, point.comparisons)
+
+
+def _rate_of(point: OperatingPoint) -> float:
+    assert point.fmr is not None  # _stands
+    return point.fmr
+
+
+def _too_strict(target: float, strictest: OperatingPoint) -> EvidenceError:
+    reach = in_words(_rate_of(strictest))
+    return EvidenceError(
+        f"The evidence reaches false-match rates down to {reach}, and {in_words(target)} is asked for.",
+        f"That takes at least {comparisons_needed(target):,} impostor comparisons: calibrate on a larger gallery, "
+        f"or ask for {reach} or more.",
+    )
+
+
+def _between(known: Sequence[OperatingPoint], target: float) -> OperatingPoint:
+    """The point of rate `target` among `known`, loosest first; `target` is no stricter than the last."""
+    for looser, stricter in pairwise(known):
+        rates = _rate_of(looser), _rate_of(stricter)
+        if rates[1] < target < rates[0] and not math.isclose(target, rates[1], rel_tol=1e-9):
+            return _interpolated(looser, stricter, target)
+    return min(known, key=lambda point: (_rate_of(point) > target * (1 + 1e-9), -_rate_of(point)))
+
+
+def _interpolated(looser: OperatingPoint, stricter: OperatingPoint, target: float) -> OperatingPoint:
+    deviate = NormalDist().inv_cdf
+    start, end, wanted = (deviate(1 - rate) for rate in (_rate_of(looser), _rate_of(stricter), target))
+    share = (wanted - start) / (end - start)
+    return replace(
+        stricter,
+        threshold=looser.threshold + share * (stricter.threshold - looser.threshold),
+        fmr=target,
+        low=_geometric(looser.low, stricter.low, share),
+        high=_geometric(looser.high, stricter.high, share),
+        comparisons=min(looser.comparisons, stricter.comparisons),
+        subjects=min(looser.subjects, stricter.subjects),
+    )
+
+
+def _geometric(first: float | None, second: float | None, share: float) -> float | None:
+    """Between two bounds of a rate, along its logarithm; 0 and None stay what they are."""
+    if first is None or second is None:
+        return None
+    if first <= 0 or second <= 0:
+        return min(first, second)
+    return math.exp((1 - share) * math.log(first) + share * math.log(second))
