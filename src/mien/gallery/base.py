@@ -1,0 +1,192 @@
+"""What every engine shares: the checks, the lock, the search. An engine only says how rows are kept."""
+
+from __future__ import annotations
+
+import os
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Any, Self
+
+from mien.errors import UnknownSubject, UsageError
+from mien.gallery.matrix import Fusion, Matrix, check_template
+from mien.gallery.names import metadata_text, subject_name
+from mien.types import Match, Person, Sample, Template
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What an erasure took away. It names the subject, so whoever keeps it keeps that."""
+
+    subject: str
+    samples: int  # templates erased
+    images: int  # crops erased
+    when: str  # ISO 8601 UTC
+    digest: str  # BLAKE2b over the erased templates in the order they were enrolled, hex
+
+
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """What an engine's `_remove` took out."""
+
+    samples: int
+    images: int
+    digest: str
+
+
+def now() -> str:
+    """The time, ISO 8601 UTC, to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+class BaseGallery(ABC):
+    """A gallery of any engine (see `mien.protocols.Gallery`). Threads may share one object.
+
+    where: what messages call it. fusion: how a subject's templates make one score, "max" or "mean" (see `Matrix`).
+    """
+
+    def __init__(self, where: str, fusion: Fusion = "max") -> None:
+        self.where = where
+        self._fusion: Fusion = fusion
+        self._matrix = Matrix(fusion)
+        self._lock = threading.RLock()
+        self._closed = False
+        self._process = os.getpid()
+
+    def enrol(
+        self, subject: str, samples: Sequence[Sample], metadata: Mapping[str, Any] | None = None, *, enrolled: str = ""
+    ) -> int:
+        """Add samples to a subject (made if new), all or none, durable on return; returns how many were new.
+
+        A template that the subject already has, byte for byte, is not added again. Metadata that is given replaces
+        what was there; None leaves it. `enrolled` (ISO 8601 UTC) is for moving people here with the date they have.
+        Raises BadSubject, InputError, SpaceMismatch, GalleryReadOnly, GalleryBusy, GalleryFull; then nothing was added.
+        """
+        name = subject_name(subject)
+        text = None if metadata is None else metadata_text(metadata)
+        with self._lock:
+            self._refresh()
+            return self._add(name, list(samples), text, enrolled or now())
+
+    def forget(self, subject: str) -> int:
+        """Erase a subject with templates, crops and metadata; returns how many samples went. Raises UnknownSubject."""
+        return self.erase(subject).samples
+
+    def erase(self, subject: str) -> Receipt:
+        """`forget`, with a receipt."""
+        name = subject_name(subject)
+        with self._lock:
+            self._refresh()
+            removed = self._remove(name, None)
+        return Receipt(name, removed.samples, removed.images, now(), removed.digest)
+
+    def forget_sample(self, subject: str, template: Template) -> bool:
+        """Erase one sample of a subject, found by its template's bytes; with the last one the subject goes too.
+
+        Returns whether the subject had it. Raises UnknownSubject."""
+        name = subject_name(subject)
+        with self._lock:
+            self._refresh()
+            check_template(template, self._space, self._matrix.dimension, self.where)
+            return self._remove(name, template.vector.tobytes()).samples > 0
+
+    def search(self, probe: Template, k: int = 5) -> list[Match]:
+        """The k best subjects (fewer where fewer are enrolled), best first, ties by name; exact.
+
+        Raises SpaceMismatch, InputError for a probe that is no unit vector, UsageError for k < 1.
+        """
+        with self._lock:
+            self._refresh()
+            check_template(probe, self._space, self._matrix.dimension, self.where)
+            rows = self._matrix.rows()
+        return rows.search(probe.vector, k)
+
+    @property
+    def space(self) -> str | None:
+        """Space of the templates held; None while nothing was enrolled."""
+        with self._lock:
+            self._refresh()
+            return self._space
+
+    def __len__(self) -> int:
+        with self._lock:
+            self._refresh()
+            return self._matrix.subjects
+
+    def __bool__(self) -> bool:
+        return True  # an empty gallery is still a gallery: `gallery or other` must not pass over it
+
+    def __contains__(self, subject: str) -> bool:
+        name = subject_name(subject)
+        with self._lock:
+            self._refresh()
+            return name in self._matrix
+
+    def close(self) -> None:
+        """Let go of files; closing twice is allowed, any other use afterwards raises UsageError."""
+        with self._lock:
+            if not self._closed:
+                self._closed = True
+                self._matrix = Matrix(self._fusion)
+                self._release()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.where!r})"
+
+    @abstractmethod
+    def people(self) -> list[Person]:
+        """All subjects, by name."""
+
+    @abstractmethod
+    def samples(self, subject: str | None = None) -> Iterator[tuple[str, Sample]]:
+        """(subject, sample) pairs, of one subject or of all, by name and then in the order they were enrolled.
+
+        Raises UnknownSubject at once, not at the first step. People enrolled during the walk may be missed."""
+
+    @abstractmethod
+    def verify(self) -> list[str]:
+        """Check everything that is kept, crops too; one sentence per fault, none when all is well."""
+
+    @abstractmethod
+    def backup(self, path: str | os.PathLike[str]) -> None:
+        """Write a copy to a new embedded gallery at `path`. Raises UsageError when something is there already."""
+
+    @property
+    @abstractmethod
+    def _space(self) -> str | None: ...
+
+    @abstractmethod
+    def _refresh(self) -> None:
+        """Refuse when closed, and bring the matrix up to date with what is stored."""
+
+    @abstractmethod
+    def _add(self, name: str, samples: list[Sample], metadata: str | None, enrolled: str) -> int: ...
+
+    @abstractmethod
+    def _remove(self, name: str, vector: bytes | None) -> Removed:
+        """Take out a subject, or the one sample with these bytes. Raises UnknownSubject."""
+
+    @abstractmethod
+    def _release(self) -> None: ...
+
+    def _usable(self) -> None:
+        if self._closed:
+            raise UsageError(f"The gallery {self.where} is closed.", "Open it again.")
+        if os.getpid() != self._process:
+            raise UsageError(
+                f"The gallery {self.where} was opened before this process was forked.", "Open it in each process."
+            )
+
+    def _unknown(self, name: str) -> UnknownSubject:
+        return UnknownSubject(f"Nobody called {name!r} is enrolled in {self.where}.", "See who is with `mien people`.")

@@ -1,0 +1,270 @@
+"""A durable gallery in one file: SQLite keeps the rows, a float32 matrix in memory answers the searches."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sqlite3
+import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from mien.errors import GalleryBusy, GalleryCorrupt, GalleryFull, GalleryNotFound
+from mien.gallery import store
+from mien.gallery.base import BaseGallery, Removed
+from mien.gallery.matrix import Fusion, Matrix, check_samples
+from mien.gallery.names import subject_name
+from mien.gallery.rows import Rows
+from mien.gallery.store import Head, plain_errors, xor
+from mien.types import Person, Sample
+
+_BLOCK = 64  # samples read from the file at a time, crops with them
+
+
+class EmbeddedGallery(BaseGallery):
+    """A gallery in one file, such as people.db, for any number of reading processes and one writing at a time.
+
+    An enrol that returned is on the disk (write-ahead log, synced). A search sees what other processes enrolled before
+    it began. While the gallery is open, people.db-wal and people.db-shm are beside it; the last to close takes them away.
+    timeout: s to wait for another process that is writing, before GalleryBusy.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        create: bool = True,
+        read_only: bool = False,
+        timeout: float = 10.0,
+        fusion: Fusion = "max",
+    ) -> None:
+        super().__init__(os.fspath(path), fusion)
+        self._path = Path(path).absolute()
+        self._read_only = read_only
+        self._timeout = timeout
+        self._reset()
+        if not store.present(self._path):
+            if read_only or not create:
+                raise GalleryNotFound(
+                    f"There is no gallery at {self._path}.", "Enrol somebody to make one, or check the path."
+                )
+            store.create(self._path)
+        self._connect()
+        self._refresh()
+        self._tidy()
+
+    def people(self) -> list[Person]:
+        with self._lock, plain_errors(self._path):
+            self._refresh()
+            return self._rows.people()
+
+    def samples(self, subject: str | None = None) -> Iterator[tuple[str, Sample]]:
+        name = None if subject is None else subject_name(subject)
+        with self._lock, plain_errors(self._path):
+            self._refresh()
+            if name is not None and name not in self._ids:
+                raise self._unknown(name)
+            names = sorted(self._ids) if name is None else [name]
+            walk = [(each, number) for each in names for number in self._rows.numbers(self._ids[each])]
+        return self._walk(walk)
+
+    def verify(self) -> list[str]:
+        faults: list[str] = []
+        try:
+            with self._lock, plain_errors(self._path):
+                self._refresh()
+                faults += self._rows.faults()
+                self._reset()  # so that every row is read again
+                self._refresh()
+                self._rows.people()
+                walk = [(name, number) for name, subject in self._ids.items() for number in self._rows.numbers(subject)]
+        except GalleryCorrupt as error:
+            return [*faults, error.message]
+        for step in walk:
+            try:
+                list(self._walk([step]))
+            except GalleryCorrupt as error:
+                faults.append(error.message)
+        return faults
+
+    def backup(self, path: str | os.PathLike[str]) -> None:
+        with self._lock, store.appear(path) as fresh, store.connect(fresh, "rwc", self._timeout) as copy:
+            self._refresh()
+            self._db.backup(copy)
+
+    def replace_with(self, path: Path) -> None:
+        """Take over all people of the closed gallery file at `path` in one transaction: readers see the old or the new.
+
+        Raises GalleryBusy when somebody enrolled or was forgotten here since this object last looked."""
+        with self._lock:
+            self._usable()
+            seen = self._head
+            with plain_errors(self._path):
+                self._db.execute("ATTACH ? AS other", (str(path),))
+                try:
+                    with self._change():
+                        if self._head != seen:
+                            raise GalleryBusy(f"The gallery {self._path} was changed meanwhile.", "Run the same again.")
+                        self._rows.adopt("other")
+                        head = store.read_head(self._db, self._path)
+                        store.write_head(self._db, replace(head, epoch=seen.epoch + 1, purge=1))
+                finally:
+                    self._db.execute("DETACH other")
+            self._purge()
+
+    @property
+    def _space(self) -> str | None:
+        return self._head.space
+
+    def _reset(self) -> None:
+        self._matrix = Matrix(self._fusion)
+        self._ids: dict[str, int] = {}
+        self._names: dict[int, str] = {}
+        self._head = Head()
+        self._version = -1
+
+    def _connect(self) -> None:
+        self._seen = store.footprint(self._path)
+        self._db, self._frozen = store.open_file(self._path, self._timeout, self._read_only)
+        self._may_write = not self._read_only and store.writable(self._path)
+        self._rows = Rows(self._db, self._path)
+        self._finalizer = weakref.finalize(self, _let_go, self._db, self._process)
+
+    def _refresh(self) -> None:
+        self._usable()
+        seen = store.footprint(self._path)
+        # A frozen connection does not look at the file again by itself; a replaced file has another inode.
+        if seen.inode != self._seen.inode or (self._frozen and seen != self._seen):
+            self._finalizer()
+            self._reset()
+            self._connect()
+        with plain_errors(self._path):
+            version = self._db.execute("PRAGMA data_version").fetchone()[0]
+            if version != self._version:
+                with store.transaction(self._db, "DEFERRED"):
+                    self._pull()
+                self._version = version
+
+    def _pull(self) -> None:
+        """Read what the matrix lacks; must run inside a transaction."""
+        head = store.read_head(self._db, self._path)
+        if head == self._head:
+            return
+        if head.epoch != self._head.epoch:
+            self._reset()
+        people = self._rows.subjects_after(self._head.last_subject)
+        samples = self._rows.vectors_after(self._head.last_sample)
+        balance = self._head.balance
+        for *_, mark in (*people, *samples):
+            balance = xor(balance, mark)
+        counts = (self._head.subjects + len(people), self._head.samples + len(samples), balance)
+        self._rows.hold(counts == (head.subjects, head.samples, head.balance), "rows are missing or doubled")
+        for number, name, _ in people:
+            self._ids[name], self._names[number] = number, name
+        if samples:
+            vectors = np.frombuffer(b"".join(vector for _, vector, _ in samples), np.float32)
+            self._matrix.extend([self._names[owner] for owner, _, _ in samples], vectors.reshape(len(samples), -1))
+        self._head = head
+
+    @contextmanager
+    def _change(self) -> Iterator[None]:
+        """Be the one writer; on leaving, all is on the disk or nothing is."""
+        if not self._may_write:
+            raise store.read_only(self._path)
+        with plain_errors(self._path):
+            with store.transaction(self._db, "IMMEDIATE"):
+                self._pull()
+                yield
+            with store.transaction(self._db, "DEFERRED"):
+                self._pull()
+
+    def _add(self, name: str, samples: list[Sample], metadata: str | None, enrolled: str) -> int:
+        with self._change():
+            head, space, dimension = self._head, self._head.space, self._head.dimension
+            number = self._ids.get(name)
+            if samples or number is None:
+                space, dimension = check_samples(samples, space, dimension, self.where)
+            if number is None:
+                head = self._rows.add_subject(head, name, enrolled)
+                number = head.last_subject
+            if metadata is not None:
+                self._rows.note(number, metadata)
+            known = self._rows.vectors(number)
+            for sample in samples:
+                vector = sample.template.vector.tobytes()
+                if vector not in known:
+                    known.add(vector)
+                    head = self._rows.add_sample(head, number, sample)
+            added = head.samples - self._head.samples
+            if head != self._head:
+                store.write_head(self._db, replace(head, space=space, dimension=dimension))
+        return added
+
+    def _remove(self, name: str, vector: bytes | None) -> Removed:
+        vectors: list[bytes] = []
+        images = 0
+        with self._change():
+            subject = self._ids.get(name)
+            if subject is None:
+                raise self._unknown(name)
+            numbers = []
+            for number, held, image in self._rows.held(subject):
+                if vector is None or held == vector:
+                    numbers.append(number)
+                    vectors.append(held)
+                    images += image
+            if numbers:
+                store.write_head(self._db, self._rows.delete(self._head, subject, numbers))
+        if vectors:
+            self._purge()
+        return Removed(len(vectors), images, hashlib.blake2b(b"".join(vectors), digest_size=16).hexdigest())
+
+    def _purge(self) -> None:
+        """Write the file anew and empty the log, so that no byte of what was erased stays in either.
+
+        `secure_delete` alone is not enough: balancing its tree, SQLite may leave old copies of rows in page gaps."""
+        try:
+            with plain_errors(self._path):
+                self._db.execute("VACUUM")
+                with self._change():
+                    store.write_head(self._db, replace(self._head, purge=0))
+                if self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:
+                    raise GalleryBusy("")
+        except (GalleryBusy, GalleryFull) as error:
+            why = "another process is using it" if isinstance(error, GalleryBusy) else "the disk is full"
+            raise type(error)(
+                f"What was erased is out of the gallery {self._path}, but {why}, so old bytes may be in its files.",
+                "Close the gallery everywhere, make room if need be, and open it once: that clears them.",
+            ) from error
+
+    def _tidy(self) -> None:
+        """Finish what a process that died, or met a busy gallery or a full disk, left to do."""
+        if not self._may_write:
+            return
+        with suppress(GalleryBusy, GalleryFull), plain_errors(self._path):
+            if self._head.purge:
+                self._purge()
+            elif self._seen.log:
+                self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def _walk(self, walk: list[tuple[str, int]]) -> Iterator[tuple[str, Sample]]:
+        # Blocks, not one open cursor: a reader in the middle of a walk would keep the log from being emptied.
+        for start in range(0, len(walk), _BLOCK):
+            block = walk[start : start + _BLOCK]
+            with self._lock, plain_errors(self._path):
+                self._refresh()
+                found = [(name, self._rows.sample(number, self._space or "")) for name, number in block]
+            yield from ((name, sample) for name, sample in found if sample is not None)
+
+    def _release(self) -> None:
+        self._finalizer()
+
+
+def _let_go(db: sqlite3.Connection, process: int) -> None:
+    """Close, unless this is a fork of the process that opened it: its locks are the parent's to drop."""
+    if os.getpid() == process:
+        db.close()

@@ -1,0 +1,202 @@
+"""Exact search over one float32 matrix: what every engine shares, so that all score and order alike.
+
+The scan is float32 (its rounding error is bounded), and whatever the bound leaves in question is scored again without
+rounding. A faster first scan, such as int8 codes with their own bound, would replace `_scan` and `_slack` and no more.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.errors import InputError, SpaceMismatch, UsageError
+from mien.types import F32, Match, Sample, Template
+
+Fusion = Literal["max", "mean"]
+UNIT_TOLERANCE = 1e-4  # a unit vector's length may be off by this much; float32 rounding makes about 1e-7
+_CHUNK = 4096  # rows scored without rounding at a time
+
+
+def check_template(template: Template, space: str | None, dimension: int | None, where: str) -> None:
+    """Raise InputError for a vector that is no unit vector of `dimension`, SpaceMismatch for another space."""
+    vector = template.vector
+    if not template.space or not isinstance(template.space, str):
+        raise InputError("A template names no space.", "Make templates with an embedder.")
+    if space is not None and template.space != space:
+        raise SpaceMismatch(
+            f"The template is of space {template.space}, but the gallery {where} holds {space}.",
+            f"Re-embed the gallery from its kept crops with `mien migrate {where}`, or use the model it was made with.",
+        )
+    if not isinstance(vector, np.ndarray) or vector.dtype != np.float32 or vector.ndim != 1 or vector.size == 0:
+        raise InputError(
+            f"A template's vector is {_describe(vector)}, not one row of float32.", "Make templates with an embedder."
+        )
+    if dimension is not None and vector.size != dimension:
+        raise InputError(
+            f"A template has {vector.size} dimensions, but the gallery {where} holds {dimension}.",
+            "Make templates with the embedder that the gallery was made with.",
+        )
+    length = float(np.sqrt(np.dot(vector.astype(np.float64), vector.astype(np.float64))))
+    if not abs(length - 1.0) <= UNIT_TOLERANCE:  # written so that NaN fails too
+        raise InputError(f"A template's vector has length {length:.6g}, not 1.", "Make templates with an embedder.")
+    quality = template.quality
+    if quality is not None and not 0.0 <= quality <= 1.0:
+        raise InputError(
+            f"A template's quality is {quality}, not within 0 and 1.", "Leave it out where it is not known."
+        )
+
+
+def check_samples(samples: Sequence[Sample], space: str | None, dimension: int | None, where: str) -> tuple[str, int]:
+    """Check all samples against a gallery and against each other; returns their (space, dimension)."""
+    if not samples:
+        raise InputError("Nobody can be enrolled without a sample.", "Give at least one.")
+    for sample in samples:
+        check_template(sample.template, space, dimension, where)
+        space, dimension = sample.template.space, sample.template.vector.size
+    last = samples[-1].template
+    return last.space, last.vector.size
+
+
+def _describe(vector: Any) -> str:
+    if not isinstance(vector, np.ndarray):
+        return f"a {type(vector).__name__}"
+    return f"{vector.dtype} of shape {vector.shape}"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rows:
+    """A frozen view of a matrix: safe to search while the matrix grows in another thread."""
+
+    vectors: F32  # (n, D) unit length
+    owners: NDArray[np.intp]  # (n,) index into names
+    names: Sequence[str]  # may grow at its end; only the first `count` are part of this view
+    count: int  # subjects
+
+    def search(self, probe: F32, k: int) -> list[Match]:
+        """The k best subjects by their best row, best first, ties by name.
+
+        probe (D,) unit length. Scores are the correctly rounded dot products, so equal rows tie wherever they stand.
+        """
+        if k < 1:
+            raise UsageError(f"{k} matches were asked for.", "Ask for at least one.")
+        if not self.count:
+            return []
+        k = min(k, self.count)
+        coarse = _scan(self.vectors, probe)
+        best = np.full(self.count, -2.0, np.float32)
+        np.maximum.at(best, self.owners, coarse)
+        slack = _slack(self.vectors.shape[1])
+        # Who is truly among the k best scores at most one slack below the k-th best seen here, and the best row of
+        # such a subject may look worse than it is by one more.
+        floor = float(np.partition(best, self.count - k)[self.count - k]) - 2 * slack
+        scores = self._exact(np.flatnonzero(coarse >= floor), probe)
+        ranking = sorted(scores.items(), key=lambda item: (-item[1], self.names[item[0]]))
+        return [Match(self.names[subject], score) for subject, score in ranking[:k]]
+
+    def _exact(self, rows: NDArray[np.intp], probe: F32) -> dict[int, float]:
+        """{subject: best score}. A product of two float32 is exact in float64 and `fsum` rounds once, at the end."""
+        scores: dict[int, float] = {}
+        wide = probe.astype(np.float64)
+        for start in range(0, len(rows), _CHUNK):
+            part = rows[start : start + _CHUNK]
+            products = (self.vectors[part].astype(np.float64) * wide).tolist()
+            for subject, terms in zip(self.owners[part].tolist(), products, strict=True):
+                score = max(-1.0, min(1.0, math.fsum(terms)))
+                scores[subject] = max(score, scores.get(subject, -1.0))
+        return scores
+
+
+def _scan(vectors: F32, probe: F32) -> F32:
+    """(n,) approximate scores, each within `_slack` of the true one."""
+    scores: F32 = np.clip(vectors @ probe, -1.0, 1.0)
+    return scores
+
+
+def _slack(dimension: int) -> float:
+    """Bound on a float32 dot product's error for unit vectors, in any order of summation (Higham, 2002, section 3.1).
+
+    The few units above the dimension pay for lengths a little over 1 and for rounding in the comparison itself.
+    """
+    unit = 2.0**-24
+    return (dimension + 8) * unit / (1 - dimension * unit)
+
+
+class Matrix:
+    """A float32 matrix of templates and who owns each row. Not locked: its gallery is.
+
+    fusion: a subject's score is that of its best template ("max"), or of its templates' unit-normalised mean ("mean").
+    """
+
+    def __init__(self, fusion: Fusion = "max") -> None:
+        if fusion not in ("max", "mean"):
+            raise UsageError(f"There is no fusion {fusion!r}.", "Use 'max' or 'mean'.")
+        self._fusion = fusion
+        self._names: list[str] = []
+        self._index: dict[str, int] = {}
+        self._vectors: F32 = np.empty((0, 0), np.float32)
+        self._owners: NDArray[np.intp] = np.empty(0, np.intp)
+        self._count = 0
+        self._means: F32 | None = None
+
+    @property
+    def subjects(self) -> int:
+        """Number of subjects with at least one row."""
+        return len(self._names)
+
+    @property
+    def dimension(self) -> int | None:
+        """Length of a row; None while there is none."""
+        return self._vectors.shape[1] if self._count else None
+
+    def __contains__(self, subject: str) -> bool:
+        return subject in self._index
+
+    def extend(self, subjects: Sequence[str], vectors: F32) -> None:
+        """Append rows: `subjects` (n) own `vectors` (n, D)."""
+        if not subjects:
+            return
+        end = self._count + len(subjects)
+        if end > len(self._vectors):
+            self._grow(max(end, 2 * len(self._vectors), 64), vectors.shape[1])
+        self._vectors[self._count : end] = vectors
+        for row, subject in enumerate(subjects, self._count):
+            owner = self._index.setdefault(subject, len(self._names))
+            if owner == len(self._names):
+                self._names.append(subject)
+            self._owners[row] = owner
+        self._count = end
+        self._means = None
+
+    def _grow(self, rows: int, dimension: int) -> None:
+        vectors = np.empty((rows, dimension), np.float32)
+        owners = np.empty(rows, np.intp)
+        if self._count:
+            vectors[: self._count] = self._vectors[: self._count]
+            owners[: self._count] = self._owners[: self._count]
+        self._vectors, self._owners = vectors, owners
+
+    def rows(self) -> Rows:
+        """What a search looks at. Rows once written never change, so the view stays true."""
+        vectors, owners = self._vectors[: self._count], self._owners[: self._count]
+        subjects = len(self._names)
+        if self._fusion == "max":
+            return Rows(vectors, owners, self._names, subjects)
+        if self._means is None:
+            self._means = _unit_means(vectors, owners, subjects)
+        return Rows(self._means, np.arange(subjects), self._names, subjects)
+
+
+def _unit_means(vectors: F32, owners: NDArray[np.intp], subjects: int) -> F32:
+    """(subjects, D) unit-normalised mean of each subject's rows, summed in float64 in row order."""
+    sums = np.empty((subjects, vectors.shape[1]), np.float64)
+    for column in range(vectors.shape[1]):
+        sums[:, column] = np.bincount(owners, weights=vectors[:, column], minlength=subjects)
+    lengths = np.linalg.norm(sums, axis=1, keepdims=True)
+    # Templates that cancel out have no direction; such a subject resembles nobody.
+    means: F32 = np.divide(sums, lengths, out=np.zeros_like(sums), where=lengths > 0).astype(np.float32)
+    return means

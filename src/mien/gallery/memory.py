@@ -1,0 +1,127 @@
+"""A gallery that lives as long as the process."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from mien.gallery.base import BaseGallery, Removed
+from mien.gallery.matrix import Fusion, Matrix, check_samples
+from mien.gallery.names import subject_name
+from mien.types import Person, Sample
+
+
+@dataclass(slots=True)
+class _Record:
+    samples: dict[bytes, Sample]  # by the template's bytes, in the order they were enrolled
+    metadata: str
+    enrolled: str
+
+
+class MemoryGallery(BaseGallery):
+    """People in memory only. Gone at `close`, unless `backup` wrote them to a file."""
+
+    def __init__(self, *, fusion: Fusion = "max") -> None:
+        super().__init__(":memory:", fusion)
+        self._records: dict[str, _Record] = {}
+        self._held_space: str | None = None
+
+    def people(self) -> list[Person]:
+        with self._lock:
+            self._refresh()
+            return [
+                Person(
+                    subject=name,
+                    samples=len(record.samples),
+                    images=sum(sample.face is not None for sample in record.samples.values()),
+                    metadata=json.loads(record.metadata),
+                    enrolled=record.enrolled,
+                )
+                for name, record in sorted(self._records.items())
+            ]
+
+    def samples(self, subject: str | None = None) -> Iterator[tuple[str, Sample]]:
+        name = None if subject is None else subject_name(subject)
+        with self._lock:
+            self._refresh()
+            if name is not None and name not in self._records:
+                raise self._unknown(name)
+            names = sorted(self._records) if name is None else [name]
+            return iter([(each, sample) for each in names for sample in self._records[each].samples.values()])
+
+    def verify(self) -> list[str]:
+        with self._lock:
+            self._refresh()
+        return []
+
+    def backup(self, path: str | os.PathLike[str]) -> None:
+        from mien.gallery.embedded import EmbeddedGallery
+        from mien.gallery.store import appear
+
+        with self._lock, appear(path) as fresh, EmbeddedGallery(fresh) as target:
+            for person in self.people():
+                kept = [sample for _, sample in self.samples(person.subject)]
+                target.enrol(person.subject, kept, person.metadata, enrolled=person.enrolled)
+
+    @property
+    def _space(self) -> str | None:
+        return self._held_space
+
+    def _refresh(self) -> None:
+        self._usable()
+
+    def _add(self, name: str, samples: list[Sample], metadata: str | None, enrolled: str) -> int:
+        record = self._records.get(name)
+        if samples or record is None:
+            space, dimension = check_samples(samples, self._held_space, self._matrix.dimension, self.where)
+        known = {} if record is None else record.samples
+        fresh: dict[bytes, Sample] = {}
+        for sample in samples:
+            key = sample.template.vector.tobytes()
+            if key not in known:
+                fresh.setdefault(key, _own(sample, key))
+        if fresh:
+            self._held_space = space
+            self._matrix.extend([name] * len(fresh), np.frombuffer(b"".join(fresh), np.float32).reshape(-1, dimension))
+        if record is None:
+            record = self._records[name] = _Record({}, "{}", enrolled)
+        record.samples.update(fresh)
+        if metadata is not None:
+            record.metadata = metadata
+        return len(fresh)
+
+    def _remove(self, name: str, vector: bytes | None) -> Removed:
+        record = self._records.get(name)
+        if record is None:
+            raise self._unknown(name)
+        gone = list(record.samples) if vector is None else [key for key in record.samples if key == vector]
+        images = sum(record.samples[key].face is not None for key in gone)
+        for key in gone:
+            del record.samples[key]
+        if not record.samples:
+            del self._records[name]
+        if not self._records:
+            self._held_space = None
+        if gone:
+            self._rebuild()
+        return Removed(len(gone), images, hashlib.blake2b(b"".join(gone), digest_size=16).hexdigest())
+
+    def _rebuild(self) -> None:
+        self._matrix = Matrix(self._fusion)
+        for name, record in self._records.items():
+            rows = np.frombuffer(b"".join(record.samples), np.float32).reshape(len(record.samples), -1)
+            self._matrix.extend([name] * len(rows), rows)
+
+    def _release(self) -> None:
+        self._records = {}
+        self._held_space = None
+
+
+def _own(sample: Sample, key: bytes) -> Sample:
+    """The same sample with a vector that nobody can write to from outside."""
+    return replace(sample, template=replace(sample.template, vector=np.frombuffer(key, np.float32)))

@@ -1,0 +1,157 @@
+"""People and samples as rows of the file, sealed on the way in and checked on the way out (see `store`)."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mien.gallery.crops import pack_face, unpack_face
+from mien.gallery.store import Head, corrupt, seal, xor
+from mien.types import Face, Person, Sample, Template
+
+_SAMPLE = "id, subject, vector, quality, source, image_seal, seal"
+
+
+class Rows:
+    """The rows of one open file. Every method runs inside the caller's transaction and lock."""
+
+    def __init__(self, db: sqlite3.Connection, path: Path) -> None:
+        self._db = db
+        self._path = path
+
+    def subjects_after(self, number: int) -> list[tuple[int, str, bytes]]:
+        """(id, name, seal) of subjects with a larger id, in order."""
+        query = "SELECT id, name, enrolled, seal FROM subject WHERE id > ? ORDER BY id"
+        found = []
+        for subject, name, enrolled, mark in self._db.execute(query, (number,)):
+            self.hold(seal(subject, name, enrolled) == mark, f"the row of subject {subject} does not match its seal")
+            found.append((subject, name, mark))
+        return found
+
+    def vectors_after(self, number: int) -> list[tuple[int, bytes, bytes]]:
+        """(subject, vector, seal) of samples with a larger id, in order."""
+        query = f"SELECT {_SAMPLE} FROM sample WHERE id > ? ORDER BY id"
+        found = []
+        for row in self._db.execute(query, (number,)):
+            self.hold(seal(*row[:-1]) == row[-1], f"the row of sample {row[0]} does not match its seal")
+            found.append((row[1], row[2], row[-1]))
+        return found
+
+    def people(self) -> list[Person]:
+        """Everybody, by name."""
+        query = (
+            "SELECT id, name, enrolled, seal, metadata, metadata_seal,"
+            " (SELECT count(*) FROM sample WHERE subject = s.id), (SELECT count(image_seal) FROM sample WHERE subject = s.id) FROM subject AS s ORDER BY name"
+        )
+        found = []
+        for number, name, enrolled, mark, metadata, metadata_mark, samples, images in self._db.execute(query):
+            good = mark == seal(number, name, enrolled) and metadata_mark == seal(number, metadata)
+            self.hold(good, f"the row of subject {number} does not match its seal")
+            found.append(Person(name, samples, images, json.loads(metadata), enrolled))
+        return found
+
+    def numbers(self, subject: int) -> list[int]:
+        """Ids of a subject's samples, in the order they were enrolled."""
+        return [
+            number for (number,) in self._db.execute("SELECT id FROM sample WHERE subject = ? ORDER BY id", (subject,))
+        ]
+
+    def vectors(self, subject: int) -> set[bytes]:
+        """The bytes of a subject's templates."""
+        return {vector for (vector,) in self._db.execute("SELECT vector FROM sample WHERE subject = ?", (subject,))}
+
+    def held(self, subject: int) -> list[tuple[int, bytes, bool]]:
+        """(id, vector, whether a crop is kept) of a subject's samples, in the order they were enrolled."""
+        query = "SELECT id, vector, image_seal IS NOT NULL FROM sample WHERE subject = ? ORDER BY id"
+        return [(number, vector, bool(image)) for number, vector, image in self._db.execute(query, (subject,))]
+
+    def sample(self, number: int, space: str) -> Sample | None:
+        """One sample with its crop; None when it is gone."""
+        row = self._db.execute(f"SELECT {_SAMPLE} FROM sample WHERE id = ?", (number,)).fetchone()
+        if row is None:
+            return None
+        self.hold(seal(*row[:-1]) == row[-1], f"the row of sample {number} does not match its seal")
+        _, _, vector, quality, source, image_mark, _ = row
+        face = None if image_mark is None else self._face(number, image_mark)
+        return Sample(
+            Template(np.frombuffer(vector, np.float32), space, quality), face, source.decode("utf-8", "surrogatepass")
+        )
+
+    def _face(self, number: int, mark: bytes) -> Face:
+        image = self._db.execute("SELECT png, geometry FROM image WHERE sample = ?", (number,)).fetchone()
+        self.hold(image is not None and seal(*image) == mark, f"the crop of sample {number} does not match its seal")
+        return unpack_face(*image)
+
+    def add_subject(self, head: Head, name: str, enrolled: str) -> Head:
+        """Insert a subject; its id is the new head's `last_subject`."""
+        number = head.last_subject + 1
+        mark = seal(number, name, enrolled)
+        values = (number, name, enrolled, mark, "{}", seal(number, "{}"))
+        self._db.execute("INSERT INTO subject VALUES (?, ?, ?, ?, ?, ?)", values)
+        return replace(head, last_subject=number, subjects=head.subjects + 1, balance=xor(head.balance, mark))
+
+    def note(self, subject: int, metadata: str) -> None:
+        """Replace a subject's metadata."""
+        values = (metadata, seal(subject, metadata), subject)
+        self._db.execute("UPDATE subject SET metadata = ?, metadata_seal = ? WHERE id = ?", values)
+
+    def add_sample(self, head: Head, subject: int, sample: Sample) -> Head:
+        """Insert a sample, and its crop if it has one."""
+        number = head.last_sample + 1
+        quality = sample.template.quality
+        image = None if sample.face is None else pack_face(sample.face)
+        values = (
+            number,
+            subject,
+            sample.template.vector.tobytes(),
+            None if quality is None else float(quality),
+            sample.source.encode("utf-8", "surrogatepass"),
+            None if image is None else seal(*image),
+        )
+        mark = seal(*values)
+        self._db.execute("INSERT INTO sample VALUES (?, ?, ?, ?, ?, ?, ?)", (*values, mark))
+        if image is not None:
+            self._db.execute("INSERT INTO image VALUES (?, ?, ?)", (number, *image))
+        return replace(head, last_sample=number, samples=head.samples + 1, balance=xor(head.balance, mark))
+
+    def delete(self, head: Head, subject: int, numbers: list[int]) -> Head:
+        """Take out samples with their crops, and the subject with its last one."""
+        balance = head.balance
+        for number in numbers:
+            (mark,) = self._db.execute("SELECT seal FROM sample WHERE id = ?", (number,)).fetchone()
+            self._db.execute("DELETE FROM image WHERE sample = ?", (number,))
+            self._db.execute("DELETE FROM sample WHERE id = ?", (number,))
+            balance = xor(balance, mark)
+        last = not self.numbers(subject)
+        if last:
+            (mark,) = self._db.execute("SELECT seal FROM subject WHERE id = ?", (subject,)).fetchone()
+            self._db.execute("DELETE FROM subject WHERE id = ?", (subject,))
+            balance = xor(balance, mark)
+        left = replace(head, subjects=head.subjects - last, samples=head.samples - len(numbers), balance=balance)
+        left = replace(left, epoch=head.epoch + 1, purge=1)
+        return left if left.subjects else replace(left, space=None, dimension=None)
+
+    def adopt(self, schema: str) -> None:
+        """Replace all rows, head included, by those of an attached gallery."""
+        tables = ("subject", "sample", "image", "head")
+        for table in reversed(tables):
+            self._db.execute(f"DELETE FROM main.{table}")
+        for table in tables:
+            self._db.execute(f"INSERT INTO main.{table} SELECT * FROM {schema}.{table}")
+
+    def faults(self) -> list[str]:
+        """What SQLite itself finds wrong."""
+        found = [f"SQLite: {row[0]}" for row in self._db.execute("PRAGMA integrity_check") if row[0] != "ok"]
+        return found + [
+            f"A row of table {row[0]} belongs to nobody." for row in self._db.execute("PRAGMA foreign_key_check")
+        ]
+
+    def hold(self, true: Any, otherwise: str) -> None:
+        """Raise GalleryCorrupt unless true."""
+        if not true:
+            raise corrupt(self._path, otherwise)

@@ -1,0 +1,358 @@
+"""The file of an embedded gallery: one SQLite database, every row of it sealed.
+
+A seal is a BLAKE2b digest of what the row says. The head row counts the rows, holds the exclusive-or of their seals
+(`balance`) and is sealed itself, so a row that was changed, lost or doubled by a failing disk is noticed, not searched.
+
+No function here opens the database file except through SQLite: closing any other descriptor of it would drop the locks
+that this process holds on it (https://www.sqlite.org/howtocorrupt.html, section 2.2).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sqlite3
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import astuple, dataclass, fields
+from functools import cache
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from mien.errors import (
+    GalleryBusy,
+    GalleryCorrupt,
+    GalleryError,
+    GalleryFull,
+    GalleryNotFound,
+    GalleryReadOnly,
+    UsageError,
+)
+
+APPLICATION = 0x6D69656E  # "mien", in the header of the file
+VERSION = 1
+
+_SCHEMA = (
+    """CREATE TABLE head (id INTEGER PRIMARY KEY CHECK (id = 1), space TEXT, dimension INTEGER,
+subjects INTEGER NOT NULL, samples INTEGER NOT NULL, last_subject INTEGER NOT NULL, last_sample INTEGER NOT NULL, epoch INTEGER NOT NULL,
+purge INTEGER NOT NULL, balance BLOB NOT NULL, seal BLOB NOT NULL)""",
+    """CREATE TABLE subject (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, enrolled TEXT NOT NULL,
+seal BLOB NOT NULL, metadata TEXT NOT NULL, metadata_seal BLOB NOT NULL)""",
+    """CREATE TABLE sample (id INTEGER PRIMARY KEY, subject INTEGER NOT NULL REFERENCES subject (id),
+vector BLOB NOT NULL, quality REAL, source BLOB NOT NULL, image_seal BLOB, seal BLOB NOT NULL)""",
+    "CREATE INDEX sample_subject ON sample (subject)",
+    "CREATE TABLE image (sample INTEGER PRIMARY KEY REFERENCES sample (id), png BLOB NOT NULL, geometry TEXT NOT NULL)",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The one row that speaks for all others."""
+
+    space: str | None = None
+    dimension: int | None = None
+    subjects: int = 0
+    samples: int = 0
+    last_subject: int = 0  # ids are never used twice
+    last_sample: int = 0
+    epoch: int = 0  # grows whenever rows go away; while it stands still, rows are only added
+    purge: int = 0  # 1 while erased bytes may still be somewhere in the file
+    balance: bytes = bytes(16)
+
+
+def seal(*parts: Any) -> bytes:
+    """(16 bytes) digest of values as SQLite hands them out; any change of value or type changes it."""
+    digest = hashlib.blake2b(digest_size=16)
+    for part in parts:
+        data = part if type(part) is bytes else repr(part).encode("utf-8", "surrogatepass")
+        digest.update(struct.pack("<cQ", type(part).__name__[:1].encode(), len(data)))
+        digest.update(data)
+    return digest.digest()
+
+
+def xor(left: bytes, right: bytes) -> bytes:
+    """(16 bytes) left and right combined; doing it twice undoes it."""
+    return (int.from_bytes(left, "little") ^ int.from_bytes(right, "little")).to_bytes(16, "little")
+
+
+def read_head(db: sqlite3.Connection, path: Path) -> Head:
+    """The head row, checked."""
+    columns = ", ".join(column.name for column in fields(Head))
+    found = db.execute(f"SELECT {columns}, seal FROM head").fetchall()
+    if len(found) != 1 or found[0][-1] != seal(*found[0][:-1]):
+        raise corrupt(path, "its head row does not match its seal")
+    return Head(*found[0][:-1])
+
+
+def write_head(db: sqlite3.Connection, head: Head) -> None:
+    """Replace the head row."""
+    values = astuple(head)
+    marks = ", ".join("?" * (len(values) + 1))
+    db.execute(f"INSERT OR REPLACE INTO head VALUES (1, {marks})", (*values, seal(*values)))
+
+
+def corrupt(path: Path, what: str) -> GalleryCorrupt:
+    """The error for a damaged file."""
+    return GalleryCorrupt(
+        f"The gallery {path} is damaged: {what}.", "Put a backup in its place, or enrol into a new file."
+    )
+
+
+@contextmanager
+def plain_errors(path: Path) -> Iterator[None]:
+    """Turn SQLite's errors into ours."""
+    try:
+        yield
+    except (sqlite3.Error, UnicodeError) as error:
+        raise _translate(error, path) from error
+
+
+def _translate(error: Exception, path: Path) -> GalleryError:
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT)
+    # A quota or a size limit is an input/output error to SQLite; only ENOSPC is "full".
+    if code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_SHMSIZE):
+        return GalleryFull(
+            f"The gallery {path} could not be written: the disk or a quota is full.",
+            "Make room and try again; everything enrolled before is still there.",
+        )
+    match code & 0xFF:
+        case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
+            return GalleryBusy(f"Another process is writing to the gallery {path}.", "Try again when it has finished.")
+        case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_PERM:
+            return read_only(path)
+        case sqlite3.SQLITE_CANTOPEN:
+            return GalleryReadOnly(
+                f"The gallery {path} cannot be opened: the file, its -wal file or its folder is out of reach.",
+                "Look at the permissions; after a crash, open it once where its folder can be written.",
+            )
+        case sqlite3.SQLITE_NOTADB:
+            return not_a_gallery(path)
+        case sqlite3.SQLITE_IOERR if code != sqlite3.SQLITE_IOERR_SHORT_READ:
+            return GalleryError(
+                f"The disk failed under the gallery {path}: {error}.", "Look at the disk, then try again."
+            )
+    return corrupt(path, str(error))
+
+
+def read_only(path: Path) -> GalleryReadOnly:
+    """The error for a change to what may only be read."""
+    return GalleryReadOnly(f"The gallery {path} may only be read.", "Open it for writing, and look at its permissions.")
+
+
+def not_a_gallery(path: Path) -> GalleryCorrupt:
+    """The error for a file of something else."""
+    return GalleryCorrupt(
+        f"The file {path} is no gallery.", "Give the path of a gallery, or of a file that does not exist yet."
+    )
+
+
+def side_file(path: Path) -> Path:
+    """Where SQLite logs what is not in the file yet."""
+    return path.with_name(path.name + "-wal")
+
+
+def writable(path: Path) -> bool:
+    """Whether the file and its folder (for the side files) may be written."""
+    return os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)
+
+
+def present(path: Path) -> bool:
+    """Whether a file is there. Raises UsageError for a folder, or for what can be no path."""
+    try:
+        if path.is_dir():
+            raise UsageError(
+                f"{path} is a folder; a gallery is one file.", f"Give a file in it, such as {path / 'people.db'}."
+            )
+        if "\0" in str(path):
+            raise UsageError("The path of the gallery holds a NUL character.", "Take it out.")
+        return path.exists()
+    except OSError as error:
+        raise UsageError(f"{str(path)[:200]} cannot be a gallery: {error.strerror}.", "Give another path.") from error
+
+
+def create(path: Path) -> None:
+    """Make an empty gallery, whole or not at all; one that another process makes meanwhile is left alone."""
+    if not path.parent.is_dir():
+        raise GalleryNotFound(f"There is no folder {path.parent} to put the gallery in.", "Make the folder first.")
+    if side_file(path).exists():
+        raise GalleryCorrupt(
+            f"The gallery {path} is missing, but its log {side_file(path).name} is there.",
+            "Bring the file back beside it, or remove the log to start anew.",
+        )
+    with suppress(FileExistsError), _built(path) as fresh, connect(fresh, "rwc", 10.0) as db:
+        # Both are part of the file's format and must come before the first table.
+        db.execute(f"PRAGMA application_id = {APPLICATION}")
+        db.execute(f"PRAGMA user_version = {VERSION}")
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("BEGIN")
+        for statement in _SCHEMA:
+            db.execute(statement)
+        write_head(db, Head())
+        db.execute("COMMIT")
+
+
+@contextmanager
+def _built(path: Path) -> Iterator[Path]:
+    """A name beside `path` that takes its place when the block ends well, unless something is there by then."""
+    fresh = path.with_name(f".{path.name[:100]}.{uuid4().hex[:12]}.new")
+    try:
+        with plain_errors(path):
+            if not os.access(path.parent, os.W_OK):
+                raise GalleryReadOnly(
+                    f"The folder {path.parent} may not be written.", "Choose another folder for the gallery."
+                )
+            yield fresh
+        try:
+            os.link(fresh, path)
+        except FileExistsError:
+            raise
+        except OSError:  # a file system without hard links
+            if path.exists():
+                raise FileExistsError(path) from None
+            fresh.rename(path)
+        _sync_folder(path.parent)
+    finally:
+        remove(fresh)
+
+
+def remove(path: Path) -> None:
+    """Take away a gallery's file and its side files, if they are there."""
+    for leftover in (path, side_file(path), path.with_name(path.name + "-shm")):
+        leftover.unlink(missing_ok=True)
+
+
+@contextmanager
+def appear(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """`_built` for a copy that a user asked for by name. Raises UsageError when something is there already."""
+    target = Path(path).absolute()
+    taken = UsageError(f"There is already something at {target}.", "Choose another name; nothing is overwritten.")
+    if target.exists():
+        raise taken
+    if not target.parent.is_dir():
+        raise GalleryNotFound(f"There is no folder {target.parent}.", "Make the folder first.")
+    try:
+        with _built(target) as fresh:
+            yield fresh
+    except FileExistsError:
+        raise taken from None
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a new name in a folder survive a power cut, where the system lets a folder be synced."""
+    with suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+@dataclass(frozen=True, slots=True)
+class Footprint:
+    """What changes when the file is replaced or written to."""
+
+    inode: int
+    size: int
+    changed: int  # ns
+    log: bool  # whether there is a log with something in it
+
+
+def footprint(path: Path) -> Footprint:
+    """Look at the file from outside. Raises GalleryNotFound when it is gone."""
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        raise GalleryNotFound(f"The gallery {path} is not there any more.", "Put it back, or open another.") from None
+    log = side_file(path)
+    return Footprint(status.st_ino, status.st_size, status.st_mtime_ns, log.exists() and log.stat().st_size > 0)
+
+
+def open_file(path: Path, timeout: float, read_only: bool) -> tuple[sqlite3.Connection, bool]:
+    """(connection to a gallery's file, whether it is frozen: it sees the file as it is now and no later change)."""
+    if not os.access(path, os.R_OK):
+        raise GalleryError(f"The gallery {path} may not be read.", "Look at its permissions.")
+    if path.stat().st_size == 0:
+        raise corrupt(path, "it is empty")
+    # SQLite cannot share a log in a folder that it may not write to. Where there is no log nobody is writing just now,
+    # and the file alone is all there is.
+    mode = "rw" if writable(path) else "ro" if footprint(path).log else "immutable"
+    with plain_errors(path):
+        db = connect(path, mode, timeout)
+        try:
+            inspect(db, path)
+            if read_only:
+                db.execute("PRAGMA query_only = ON")
+        except BaseException:
+            db.close()
+            raise
+    return db, mode == "immutable"
+
+
+class _Connection(sqlite3.Connection):
+    """A connection that a `with` block closes."""
+
+    def __exit__(self, *_: object) -> Any:
+        self.close()
+
+
+def connect(path: Path, mode: str, timeout: float) -> sqlite3.Connection:
+    """Open the database file. mode: rw, rwc, ro, or immutable (nobody else writes, no side files are made)."""
+    how = "mode=ro&immutable=1" if mode == "immutable" else f"mode={mode}"
+    db = sqlite3.connect(
+        f"{path.as_uri()}?{how}",
+        uri=True,
+        timeout=timeout,
+        isolation_level=None,
+        check_same_thread=False,
+        factory=_Connection,
+    )
+    for pragma in (
+        "synchronous = FULL",
+        "secure_delete = ON",
+        "foreign_keys = ON",
+        "trusted_schema = OFF",
+        "cell_size_check = ON",
+    ):
+        db.execute(f"PRAGMA {pragma}")
+    return db
+
+
+def inspect(db: sqlite3.Connection, path: Path) -> None:
+    """Refuse a file that is empty, another program's, of another version, or whose tables are not ours."""
+    if db.execute("PRAGMA application_id").fetchone()[0] != APPLICATION:
+        raise not_a_gallery(path)
+    version = db.execute("PRAGMA user_version").fetchone()[0]
+    if version != VERSION:
+        raise GalleryCorrupt(
+            f"The gallery {path} has format {version}; this mien reads format {VERSION}.", "Update mien."
+        )
+    # Foreign triggers and views would run inside our statements, so not one table more is allowed either.
+    if _tables(db) != _expected_tables():
+        raise corrupt(path, "its tables are not those of a gallery")
+
+
+def _tables(db: sqlite3.Connection) -> list[tuple[Any, ...]]:
+    return db.execute("SELECT type, name, tbl_name, sql FROM sqlite_master ORDER BY name").fetchall()
+
+
+@cache
+def _expected_tables() -> list[tuple[Any, ...]]:
+    with sqlite3.connect(":memory:", factory=_Connection) as db:
+        for statement in _SCHEMA:
+            db.execute(statement)
+        return _tables(db)
+
+
+@contextmanager
+def transaction(db: sqlite3.Connection, kind: str) -> Iterator[None]:
+    """BEGIN DEFERRED to read one state of the file, BEGIN IMMEDIATE to be the one writer."""
+    db.execute(f"BEGIN {kind}")
+    try:
+        yield
+        db.execute("COMMIT")
+    finally:
+        if db.in_transaction:
+            with suppress(sqlite3.Error):  # the error that brought us here is the one to tell
+                db.execute("ROLLBACK")
