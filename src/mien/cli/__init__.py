@@ -1,0 +1,28 @@
+"""Words typed to verbs of the engine, and what they decide back to words, JSON or CSV.
+
+One file per verb, loaded when its verb is called: the table below is all that `mien --help` needs.
+"""
+
+from __future__ import annotations
+
+# Verb -> what it does, in one line: the list in `mien --help` and the first line of the verb's own help.
+VERBS = {
+    "demo": "Show the whole street on real photographs, in under a minute.",
+    "doctor": "Say in plain words what works on this machine, offline, and what to do about the rest.",
+    "enrol": "Add people to a gallery, from pictures of each.",
+    "identify": "Say who is in photos and videos: one decision per person seen.",
+    "verify": "Say whether two pictures show the same person.",
+    "detect": "Find every face in photos and videos.",
+    "people": "List who is enrolled.",
+    "forget": "Erase a person from a gallery, with a receipt.",
+    "calibrate": "Work out thresholds and their evidence from the gallery's own people.",
+    "migrate": "Move a gallery to another embedder, from the crops it kept.",
+    "models": "List, fetch, check and accept the models.",
+}
+
+
+def main() -> None:
+    """The command `mien`; ends the process with the verb's exit code."""
+    from mien.cli.group import group
+
+    group.main(prog_name="mien")

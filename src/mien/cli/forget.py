@@ -1,0 +1,46 @@
+"""`mien forget`."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from mien import wire
+from mien.cli.group import verb
+from mien.cli.options import gallery_at
+from mien.cli.output import Column, Output, answers
+from mien.errors import MienError, UnknownSubject
+
+COLUMNS = (
+    Column("erased", lambda one: one["subject"]),
+    Column("pictures", lambda one: one["samples"]),
+    Column("crops", lambda one: one["images"]),
+    Column("when", lambda one: one["when"]),
+    Column("digest of what was erased", lambda one: one["digest"]),
+)
+
+
+@verb("forget")
+@click.argument("gallery", metavar="GALLERY")
+@click.argument("subjects", metavar="SUBJECT...", nargs=-1, required=True)
+@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@answers
+def command(gallery: str, subjects: tuple[str, ...], yes: bool, out: Output) -> int:
+    """Templates, crops and metadata are erased for good, not hidden. On a terminal it asks first.
+
+    The receipt names what was erased: the digest is taken over the templates and cannot be turned back into them."""
+    refused: list[tuple[str, MienError]] = []
+    receipts = []
+    with gallery_at(gallery) as people:
+        if not yes and sys.stdin.isatty():
+            names = ", ".join(subjects)
+            click.confirm(f"Erase {names} from {gallery} for good?", abort=True, err=True)
+        for subject in subjects:
+            try:
+                receipts.append(wire.encode(people.erase(subject)))
+            except UnknownSubject as error:
+                refused.append((subject, error))
+    out.table("receipts", COLUMNS, receipts, gallery=gallery, failures=out.problems(refused))
+    out.failures(refused)
+    return refused[0][1].exit_code if refused else 0

@@ -1,0 +1,149 @@
+"""The command `mien`: verbs are loaded when called, and every way to end has one sentence and one exit code."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import os
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from importlib import import_module
+from inspect import cleandoc
+from typing import Any, NoReturn
+
+import click
+
+import mien
+from mien import wire
+from mien.cli import VERBS
+from mien.errors import MienError, UsageError
+
+UNEXPECTED, INTERRUPTED, PIPE_CLOSED = 70, 130, 141  # 128 + signal number, as shells have it
+
+
+class Verbs(click.Group):
+    """Knows every verb by its line in VERBS and imports the one that is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """All verbs, in the order of the table."""
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The verb's command, from its file."""
+        if cmd_name not in VERBS:
+            return None
+        command: click.Command = import_module(f"mien.cli.{cmd_name}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the verbs without loading one."""
+        with formatter.section("Verbs"):
+            formatter.write_dl(list(VERBS.items()))
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click does, with a guess at what was meant."""
+        if args[0] not in VERBS and not args[0].startswith("-"):
+            near = difflib.get_close_matches(args[0], VERBS, n=1)
+            remedy = f"Did you mean 'mien {near[0]}'?" if near else "See 'mien --help' for the verbs."
+            raise UsageError(f"There is no verb '{args[0]}'.", remedy)
+        return super().resolve_command(ctx, args)
+
+    def main(self, args: Sequence[str] | None = None, *positional: Any, **options: Any) -> NoReturn:
+        """Run, say what went wrong in one sentence, and leave with the right code."""
+        words = list(sys.argv[1:] if args is None else args)
+        for stream in (sys.stdout, sys.stderr):
+            if hasattr(stream, "reconfigure"):  # a file name that is no Unicode must not stop the listing
+                stream.reconfigure(errors="backslashreplace")
+        try:
+            code = self._run(words, options.get("prog_name") or "mien")
+            sys.stdout.flush()
+        except BrokenPipeError:  # the reader (head, less) has seen enough
+            _silence(sys.stdout)
+            code = PIPE_CLOSED
+        sys.exit(code)
+
+    def _run(self, words: list[str], name: str) -> int:
+        try:
+            code = super().main(words or ["--help"], prog_name=name, standalone_mode=False)
+            return code if isinstance(code, int) else 0
+        except click.ClickException as error:
+            return tell(_usage(error), words)
+        except MienError as error:
+            return tell(error, words)
+        except (click.Abort, KeyboardInterrupt):
+            click.echo("mien: stopped; what was done before is kept.", err=True)
+            return INTERRUPTED
+        except BrokenPipeError:
+            raise
+        except Exception as error:  # noqa: BLE001 - the last stop: no traceback for a user who did not ask for one
+            return tell(_unexpected(error), words)
+
+
+def verb(name: str) -> Callable[[Callable[..., Any]], click.Command]:
+    """A command whose help opens with its line of the table; the function's docstring is the rest."""
+    return lambda function: click.command(name, help=_help(name, function), short_help=VERBS[name])(function)
+
+
+def family(name: str) -> Callable[[Callable[..., Any]], click.Group]:
+    """The same for a verb that has verbs of its own; alone it runs the function."""
+    return lambda function: click.group(
+        name, help=_help(name, function), short_help=VERBS[name], invoke_without_command=True
+    )(function)
+
+
+def _help(name: str, function: Callable[..., Any]) -> str:
+    return f"{VERBS[name]}\n\n{cleandoc(function.__doc__ or '')}"
+
+
+def tell(error: MienError, words: Sequence[str] = ()) -> int:
+    """One sentence on stderr; where the words of the command hold --json, the problem's shape on stdout too."""
+    if os.environ.get("MIEN_DEBUG"):
+        click.echo("".join(traceback.format_exception(error)), err=True)
+    if "--json" in words:
+        click.echo(json.dumps(wire.problem(error)))
+    click.echo(f"mien: {plain(str(error))}", err=True)
+    return error.exit_code
+
+
+def plain(text: str) -> str:
+    """The text without control characters: a file name must not steer the terminal."""
+    return "".join(char if char.isprintable() or char == "\n" else repr(char)[1:-1] for char in text)
+
+
+def _usage(error: click.ClickException) -> UsageError:
+    context = getattr(error, "ctx", None)
+    remedy = f"See '{context.command_path} --help'." if context else ""
+    return UsageError(error.format_message(), remedy)
+
+
+def _unexpected(error: Exception) -> MienError:
+    unforeseen = MienError(
+        f"Something unforeseen went wrong: {type(error).__name__}: {error}.".replace("..", "."),
+        "" if os.environ.get("MIEN_DEBUG") else "Set MIEN_DEBUG=1 to see where.",
+    )
+    unforeseen.__cause__ = error
+    return unforeseen
+
+
+def _silence(stream: Any) -> None:
+    """Let the interpreter's last flush go nowhere."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+@click.command(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(mien.__version__, prog_name="mien", message="%(prog)s %(version)s")
+def group() -> None:
+    """Who is in this photo or video, how sure, and why you may believe it.
+
+    Works offline. Answers are accept, reject or abstain, each with its evidence.
+
+    \b
+      mien enrol people.db --from photos/     a folder per person
+      mien identify people.db party.jpg       who is there?
+      mien verify a.jpg b.jpg                 the same person?
+    """

@@ -1,0 +1,130 @@
+"""Options that several verbs share, and what they make: an engine, a policy."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mien.errors import GalleryNotFound, UsageError
+
+if TYPE_CHECKING:
+    from mien.gallery import BaseGallery
+
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+
+def rate(text: str) -> float:
+    """An error rate: 0.001, 1e-3 or 1/1000."""
+    try:
+        return float(Fraction(text))
+    except (ValueError, ZeroDivisionError):
+        raise click.BadParameter(f"'{text}' is no rate: write 0.001, 1e-3 or 1/1000.") from None
+
+
+def requirement(text: str) -> tuple[str, str, float]:
+    """A reading that a picture must have, kind:label:least, as (kind, label, least score)."""
+    try:
+        kind, label, least = text.split(":")
+        return kind, label, float(least)
+    except ValueError:
+        raise click.BadParameter(f"'{text}' is no requirement: write for instance liveness:live:0.9.") from None
+
+
+def pair(text: str) -> tuple[str, str]:
+    """key=value as (key, value)."""
+    key, equals, value = text.partition("=")
+    if not (key and equals):
+        raise click.BadParameter(f"'{text}' is no key=value.")
+    return key, value
+
+
+def with_engine(judges: bool = False) -> Decorator:
+    """--detector, --embedder, --threads (and --judge): the verb gets `engine`; its models load on first use."""
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        @click.option("--detector", metavar="NAME", help="Model that finds faces (see `mien models`).")
+        @click.option("--embedder", metavar="NAME", help="Model that turns faces into templates.")
+        @click.option("--threads", type=click.IntRange(1), help="Workers for many pictures (default: all cores).")
+        @functools.wraps(function)
+        def wrapped(*words: Any, detector: str, embedder: str, threads: int | None, **options: Any) -> Any:
+            from mien.engine import Engine
+
+            named = {"detector": detector, "embedder": embedder, "judges": options.pop("judge", ()), "threads": threads}
+            chosen: dict[str, Any] = {key: value for key, value in named.items() if value}
+            return function(*words, engine=Engine(**chosen), **options)
+
+        if not judges:
+            return wrapped
+        judge = click.option("--judge", multiple=True, metavar="NAME", help="Model that reads faces; repeatable.")
+        return judge(wrapped)
+
+    return decorate
+
+
+def with_policy(many: bool) -> Decorator:
+    """--fmr, --threshold, --require (and --fpir, --margin where there is a gallery): the verb gets `policy`."""
+    of_search = [
+        click.option(
+            "--fpir", type=rate, metavar="RATE", help="Share of strangers that may be taken for somebody enrolled."
+        ),
+        click.option("--margin", type=float, help="Least lead over the runner-up; less abstains."),
+    ]
+    of_all = [
+        click.option("--fmr", type=rate, metavar="RATE", help="False-match rate per comparison, such as 1e-3."),
+        click.option("--threshold", type=float, help="A similarity to decide at, by hand and without evidence."),
+        click.option(
+            "--require",
+            type=requirement,
+            metavar="KIND:LABEL:LEAST",
+            multiple=True,
+            help="A reading every picture needs.",
+        ),
+    ]
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(function)
+        def wrapped(*words: Any, **options: Any) -> Any:
+            from mien.decide import Policy
+
+            names = ("fmr", "fpir", "threshold", "margin", "require")
+            given = {name: options.pop(name) for name in names if name in options}
+            chosen = {name: value for name, value in given.items() if value not in (None, ())}
+            return function(*words, policy=Policy(**chosen), **options)
+
+        for option in reversed(of_all + (of_search if many else [])):
+            wrapped = option(wrapped)
+        return wrapped
+
+    return decorate
+
+
+def default_models() -> tuple[str, ...]:
+    """The detector and the embedder an engine uses when none is named."""
+    from inspect import signature
+
+    from mien.engine import Engine
+
+    wanted = signature(Engine).parameters
+    return tuple(wanted[name].default for name in ("detector", "embedder"))
+
+
+@contextmanager
+def gallery_at(path: str, *, create: bool = False, read_only: bool = False) -> Iterator[BaseGallery]:
+    """The gallery of a command, closed at the end. Raises as open_gallery."""
+    from mien.gallery import open_gallery
+
+    if path == ":memory:":
+        raise UsageError("A gallery in memory would be gone with this command.", "Give a file, such as people.db.")
+    try:
+        gallery = open_gallery(path, create=create, read_only=read_only)
+    except GalleryNotFound as error:
+        if create:
+            raise
+        raise GalleryNotFound(error.message, f"Make it with: mien enrol {path} --from photos/") from error
+    with gallery:
+        yield gallery

@@ -1,0 +1,47 @@
+"""Answers in words, the same wherever the command line gives them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+
+def evidence(point: Mapping[str, Any] | None) -> str:
+    """What stands behind a threshold, from the wire shape of an operating point."""
+    if point is None:
+        return "none"
+    if point["fmr"] is None:
+        return "none: the threshold was set by hand"
+    words = f"false-match rate {rate(point['fmr'])}"
+    if point["low"] is not None and point["high"] is not None:
+        words += f" (95 % interval {rate(point['low'])} to {rate(point['high'])})"
+    if point["comparisons"]:
+        words += f", from {point['comparisons']:,} comparisons of different people"
+        words += f" among {point['subjects']:,}" if point["subjects"] else ""
+    return words + (f", measured on {point['data']}" if point["data"] else "")
+
+
+def rate(value: float) -> str:
+    """A rate with two digits."""
+    return f"{value:.2g}"
+
+
+def clock(seconds: float) -> str:
+    """Minutes and seconds: 1:05.2."""
+    return f"{int(seconds // 60)}:{seconds % 60:04.1f}"
+
+
+def place(decision: Mapping[str, Any]) -> str:
+    """When somebody was seen in a video, or where in a still, from the wire shape of a decision."""
+    if decision["span"]:
+        start, end = decision["span"]
+        return f"{clock(start)} to {clock(end)}"
+    if decision["faces"]:
+        return box(decision["faces"][0]["box"])
+    return ""
+
+
+def box(corners: list[float]) -> str:
+    """A box as people read it: width x height and the upper left corner."""
+    x0, y0, x1, y1 = corners
+    return f"{x1 - x0:.0f}x{y1 - y0:.0f} at {x0:.0f},{y0:.0f}"
