@@ -112,7 +112,14 @@ def test_rule_of_three(power: int) -> None:
 
 @pytest.mark.parametrize(
     ("rate", "words"),
-    [(1e-3, "1 in 1,000"), (1e-2, "1 in 100"), (0.5, "5 in 10"), (0.99, "10 in 10"), (1 / 2345, "1 in 2,300"), (0.1, "1 in 10")],
+    [
+        (1e-3, "1 in 1,000"),
+        (1e-2, "1 in 100"),
+        (0.5, "5 in 10"),
+        (0.99, "10 in 10"),
+        (1 / 2345, "1 in 2,300"),
+        (0.1, "1 in 10"),
+    ],
 )
 def test_rates_in_words(rate: float, words: str) -> None:
     assert in_words(rate) == words
