@@ -128,9 +128,8 @@ def test_rates_in_words(rate: float, words: str) -> None:
 def test_accept_names_the_person_and_the_evidence() -> None:
     answer = decide(people(("ana", 0.93), ("ben", 0.87)), (), Policy(), POINT)
     assert (answer.verdict, answer.subject, answer.score, answer.threshold) == ("accept", "ana", 0.93, POINT)
-    assert answer.reasons == (
-        "score 0.930 is at or above 0.920, where 1 in 1,000 comparisons of different people in a test set would be accepted",
-    )
+    evidence_in_words = "where 1 in 1,000 comparisons of different people in a test set would be accepted"
+    assert answer.reasons == (f"score 0.930 is at or above 0.920, {evidence_in_words}",)
 
 
 def test_thresholds_are_inclusive() -> None:

@@ -95,9 +95,7 @@ def test_identification_rates() -> None:
 def test_wilson_against_published_values() -> None:
     none = wilson(0, 10)
     assert (none.value, none.low, none.n) == (0.0, 0.0, 10)
-    assert none.high == pytest.approx(
-        0.2775, abs=1e-4
-    )  # Newcombe, Statistics in Medicine 1998, method 3: 0/10 .. 0.2775
+    assert none.high == pytest.approx(0.2775, abs=1e-4)  # Newcombe 1998, method 3
     some = wilson(81, 263)
     assert (some.low, some.high) == (pytest.approx(0.2553, abs=1e-4), pytest.approx(0.3662, abs=1e-4))
     with pytest.raises(EvidenceError):

@@ -114,7 +114,8 @@ def wilson(errors: int, trials: int, level: float = 0.95) -> Metric:
     share, inflated = errors / trials, 1 + z * z / trials
     centre = (share + z * z / (2 * trials)) / inflated
     half = z * np.sqrt(share * (1 - share) / trials + z * z / (4 * trials * trials)) / inflated
-    return Metric(share, max(0.0, float(centre - half)), min(1.0, float(centre + half)), trials)
+    low, high = float(centre - half), float(centre + half)
+    return Metric(share, low if errors else 0.0, high if errors < trials else 1.0, trials)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
