@@ -1,0 +1,88 @@
+"""MTCNN on ONNX Runtime: the default detector, with five points and with second looks on a miss."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from mien.detect.cascade import Cascade
+from mien.detect.found import Found, Session, each, nothing
+from mien.detect.pyramid import Pyramid
+from mien.detect.retries import RETRIES, View
+from mien.errors import UsageError
+from mien.types import F32, U8, Face, Frame
+
+_WINDOW = 12  # px: what the smallest face is reduced to
+
+
+@dataclass(frozen=True, slots=True)
+class MtcnnOptions:
+    """What may be chosen. The values were measured: ``docs/decisions/default-detector.md``."""
+
+    minimum: float = 40.0  # px: width of the smallest face looked for
+    accept: float = 0.95  # score from which a face is a face
+    accept_retry: float = 0.9  # the same on a second look, which is made only where the first found nothing
+    retries: Sequence[str] = field(default=tuple(RETRIES))  # in this order; () for none
+    most: int = 1_000_000  # px of the first reduced picture; a larger picture gets a larger minimum instead
+
+    def __post_init__(self) -> None:
+        if not 12 <= self.minimum < np.inf:
+            raise UsageError(f"The smallest face cannot be {self.minimum:g} px.", "Ask for 12 px or more.")
+        if not (0 < self.accept <= 1 and 0 < self.accept_retry <= 1):
+            raise UsageError("A score to accept faces from lies between 0 and 1.")
+        if self.most < 10_000:
+            raise UsageError(f"A search over {self.most} px is too coarse.", "Allow 10000 px or more.")
+        unknown = [name for name in self.retries if name not in RETRIES]
+        if unknown:
+            raise UsageError(f"There is no retry {unknown[0]!r}.", f"Choose among {', '.join(RETRIES)}.")
+
+
+class Mtcnn:
+    """Detector with the three networks of one card. Safe to call from several threads."""
+
+    def __init__(
+        self, nets: Mapping[str, Session], name: str = "mtcnn", threads: int = 1, options: MtcnnOptions | None = None
+    ) -> None:
+        """`nets`: sessions of the roles pnet, rnet and onet. Frames of one call are shared among `threads`."""
+        self.name = name
+        self.options = options or MtcnnOptions()
+        self._cascade = Cascade(nets)
+        self._threads = threads
+
+    def detect(self, frames: Sequence[Frame]) -> list[list[Face]]:
+        """One list of faces per frame, largest face first; an empty list where there is none."""
+        return each(self._find, frames, self._threads)
+
+    def refine(self, frame: Frame, boxes: F32) -> list[Face]:
+        """One face per rough box (n, 4), in order: R-Net centres it, O-Net gives box, points and score.
+
+        Nothing is dropped: whoever asks decides from which score on there is a face."""
+        pyramid = Pyramid(frame.pixels)
+        rough = np.asarray(boxes, np.float32).reshape(-1, 4)
+        return self._cascade.inspect(pyramid, self._cascade.centred(pyramid, rough)).faces(frame)
+
+    def _find(self, pixels: U8) -> Found:
+        found = self._search(pixels, self.options.accept)
+        return found if len(found.scores) else self._again(pixels)
+
+    def _search(self, pixels: U8, accept: float) -> Found:
+        height, width = pixels.shape[:2]
+        scale = min(_WINDOW / self.options.minimum, (self.options.most / max(1, height * width)) ** 0.5)
+        return self._cascade.search(Pyramid(pixels), scale, accept)
+
+    def _again(self, pixels: U8) -> Found:
+        """The first second look that is as sure as a first one must be; otherwise the surest that is sure enough."""
+        best = nothing()
+        for view in self._views(pixels):
+            found = self._search(view.pixels, self.options.accept_retry)
+            if found.surest > best.surest:
+                best = view.restored(found)
+            if best.surest >= self.options.accept:
+                break
+        return best
+
+    def _views(self, pixels: U8) -> Iterator[View]:
+        for name in self.options.retries:
+            yield from RETRIES[name](pixels)
