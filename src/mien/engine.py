@@ -15,25 +15,30 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from itertools import islice
+from itertools import islice, pairwise
 from threading import RLock
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.errors import MienError, NoFace, SeveralFaces
-from mien.types import Clip, Decision, Face, Frame, Reading, Sample, Template
-
-if TYPE_CHECKING:
-    from mien.decide import Policy
-    from mien.protocols import Detector, Embedder, Gallery, Judge
+from mien import detect, embed, judge, media, models
+from mien.align import rehome
+from mien.decide import Policy, decide
+from mien.detect.clips import clips as windows
+from mien.detect.track import Tracker
+from mien.errors import MienError, NoFace, SeveralFaces, SpaceMismatch
+from mien.protocols import Detector, Embedder, Gallery, Judge
+from mien.types import Clip, Decision, Face, Frame, Match, OperatingPoint, Reading, Sample, Template
 
 Source = str | os.PathLike[str] | bytes | NDArray[np.uint8] | Frame
 T = TypeVar("T")
 R = TypeVar("R")
+
+SHOTS = 5  # best shots of a person that are fused into one probe
+LOOKS = 3  # shots of one clip that are embedded; a track of several clips gets as many from each
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,16 +55,17 @@ class Enrolment:
 
     subject: str
     added: int  # templates that are new in the gallery
-    known: int  # sources that were enrolled before
+    known: int  # sources whose template was enrolled before
     refused: tuple[Refusal, ...]
-    warnings: tuple[str, ...]  # in words: poor quality, looks like somebody else who is enrolled
+    warnings: tuple[str, ...]  # in words: a poor picture, somebody enrolled who looks the same
 
 
 class Engine:
     """Detector, embedder and judges behind a dozen verbs.
 
-    detector, embedder, judges: names of model cards. threads: workers for work on many pictures (default: all cores);
-    one picture uses one thread, because small networks gain nothing from more."""
+    detector, embedder: names of model cards. judges: names of further judges beside quality, which always looks.
+    threads: workers for work on many pictures (default: one per core); a single picture uses one thread, because
+    networks this small gain nothing from more."""
 
     def __init__(
         self,
@@ -67,22 +73,77 @@ class Engine:
         embedder: str = "dlib_resnet",
         judges: Sequence[str] = (),
         threads: int | None = None,
-    ) -> None: ...
+    ) -> None:
+        self.threads = threads or os.cpu_count() or 1
+        self._names = (detector, embedder, ("quality", *judges))
+        self._lock = RLock()
+
+    @cached_property
+    def detector(self) -> Detector:
+        """Loaded on first use. Raises ModelError."""
+        with self._lock:
+            return self.__dict__.get("detector") or detect.load(self._names[0])
+
+    @cached_property
+    def embedder(self) -> Embedder:
+        """Loaded on first use. Raises ModelError."""
+        with self._lock:
+            return self.__dict__.get("embedder") or embed.load(self._names[1])
+
+    @cached_property
+    def judges(self) -> tuple[Judge, ...]:
+        """Quality first. Loaded on first use. Raises ModelError."""
+        with self._lock:
+            return self.__dict__.get("judges") or tuple(judge.load(name) for name in self._names[2])
+
+    @cached_property
+    def points(self) -> tuple[OperatingPoint, ...]:
+        """The operating points on the embedder's card, for its template space."""
+        card = models.card(self._names[1])
+        return tuple(point for point in card.operating_points if point.space in ("", self.embedder.space))
+
+    # --- seeing ---------------------------------------------------------------------------------------------------
 
     def detect(self, source: Source) -> Iterator[Face]:
-        """Every face of a picture or video, frame by frame, largest first."""
+        """Every face of a picture or video, frame by frame, largest first. Raises MediaNotFound, UnreadableMedia."""
+        for frame in media.frames_of(source):
+            yield from self.faces(frame)
+
+    def faces(self, frame: Frame) -> list[Face]:
+        """The faces of one frame, largest first."""
+        return self.detector.detect([frame])[0]
 
     def clips(self, source: Source) -> Iterator[Clip]:
-        """One clip per person of a picture; bounded windows per person of a video."""
+        """One clip per person of a picture; bounded windows per person of a video, each when it is complete.
 
-    def template(self, source: Source | Clip) -> Template:
-        """The template of the one person in `source`. Raises NoFace, SeveralFaces."""
-
-    def sample(self, source: Source, *, keep_image: bool = False) -> Sample:
-        """The one face of a picture as an enrolled capture. Raises NoFace, SeveralFaces."""
+        Raises MediaNotFound, UnreadableMedia; a video that fails half-way first hands over what was seen."""
+        if media.kind(source) == "image":
+            for face in self.faces(media.read_image(source)):
+                yield Clip((face,))
+            return
+        with media.open_video(source) as video:
+            yield from windows(video.frames(), Tracker(self.detector), fps=video.fps)
 
     def judge(self, clip: Clip) -> list[Reading]:
-        """All judges' readings; a need that the clip does not meet is a reading with its reason."""
+        """All judges' readings; a need that the clip does not meet is a reading with its reason and no score."""
+        return [reading for one in self.judges for reading in _judged(one, clip)]
+
+    def template(self, source: Source | Clip) -> Template:
+        """The template of the one person in `source`, fused from the best shots. Raises NoFace, SeveralFaces."""
+        if isinstance(source, Clip):
+            person = _Person()
+            self._look(person, source)
+            return person.probe()
+        return self.sample(source).template
+
+    def sample(self, source: Source, *, keep_image: bool = False) -> Sample:
+        """The one face of a picture as an enrolled capture. Raises NoFace, SeveralFaces, UnreadableMedia."""
+        frame = media.read_image(source)
+        face = _the_one(self.faces(frame), frame.source or "the picture")
+        shot = self._shots([face])[0]
+        return Sample(shot.template, rehome(face) if keep_image else None, frame.source)
+
+    # --- knowing --------------------------------------------------------------------------------------------------
 
     def enrol(
         self,
@@ -93,13 +154,201 @@ class Engine:
         keep_images: bool = False,
         metadata: Mapping[str, Any] | None = None,
     ) -> Enrolment:
-        """Enrol one subject from pictures; what cannot be used is listed, the rest is durable on return."""
+        """Enrol one subject from pictures. What cannot be used is listed; the rest is durable on return.
+
+        Raises BadSubject, SpaceMismatch and other GalleryErrors."""
+        samples, refused, warnings = [], [], []
+        for source, result in self.map(lambda item: self.sample(item, keep_image=keep_images), sources):
+            if isinstance(result, MienError):
+                refused.append(Refusal(_called(source), result))
+                continue
+            samples.append(result)
+            if (result.template.quality or 0) < Policy().quality:
+                warnings.append(f"{_called(source)}: a poor picture to know somebody by; add a better one")
+        warnings += self._lookalikes(gallery, subject, samples)
+        added = gallery.enrol(subject, samples, metadata) if samples else 0
+        return Enrolment(subject, added, len(samples) - added, tuple(refused), tuple(warnings))
 
     def verify(self, one: Source, other: Source, policy: Policy | None = None) -> Decision:
-        """Is it the same person?"""
+        """Is it the same person? Anything that is no clear yes or no abstains, with its reason.
+
+        Raises MediaNotFound, UnreadableMedia, EvidenceError (a rate that the card cannot support)."""
+        policy = policy or Policy()
+        point = policy.point(self.points)
+        people = []
+        for source in (one, other):
+            try:
+                frame = media.read_image(source)
+                face = _the_one(self.faces(frame), frame.source or _called(source))
+            except (NoFace, SeveralFaces) as error:
+                return Decision("abstain", (error.message,), threshold=point, source=_called(source))
+            people.append(_Person())
+            self._look(people[-1], Clip((face,)))
+        score = float(people[0].probe().vector @ people[1].probe().vector)
+        readings = [reading for person in people for reading in person.readings()]
+        faces = tuple(face for person in people for face in person.faces())
+        return replace(decide([Match("", score)], readings, policy, point), faces=faces, source=_called(one))
 
     def identify(self, source: Source, gallery: Gallery, policy: Policy | None = None) -> Iterator[Decision]:
-        """One decision per person seen, as soon as the person has left or the source ends."""
+        """One decision per person seen, as soon as that person has left or the source has ended.
+
+        Raises MediaNotFound, UnreadableMedia, SpaceMismatch, EvidenceError."""
+        policy = policy or Policy()
+        self._same_space(gallery)
+        size = max(1, len(gallery))
+        point = policy.point(self.points, size)
+        seen: dict[int, _Person] = {}
+        for number, clip in enumerate(self.clips(source)):
+            key = clip.faces[0].track if clip.faces[0].track >= 0 else -1 - number
+            person = seen.setdefault(key, _Person())
+            self._look(person, clip)
+            if clip.ended:
+                del seen[key]
+                matches = gallery.search(person.probe()) if len(gallery) else []
+                decision = decide(matches, person.readings(), policy, point, size)
+                yield replace(decision, faces=person.faces(), source=clip.best.frame.source, span=person.span())
+
+    # --- many -----------------------------------------------------------------------------------------------------
 
     def map(self, function: Callable[[T], R], items: Iterable[T]) -> Iterator[tuple[T, R | MienError]]:
-        """`function` over `items` on all threads, in order, with bounded look-ahead; an item's MienError is its result."""
+        """`function` over `items` on all threads, in order, looking a few items ahead; a MienError is a result."""
+
+        def guarded(item: T) -> R | MienError:
+            try:
+                return function(item)
+            except MienError as error:
+                return error
+
+        rest = iter(items)
+        with ThreadPoolExecutor(self.threads) as pool:
+            ahead: deque[tuple[T, Future[R | MienError]]] = deque()
+            try:
+                for item in islice(rest, 2 * self.threads):
+                    ahead.append((item, pool.submit(guarded, item)))
+                while ahead:
+                    item, future = ahead.popleft()
+                    result = future.result()
+                    for following in islice(rest, 1):
+                        ahead.append((following, pool.submit(guarded, following)))
+                    yield item, result
+            finally:
+                pool.shutdown(wait=True, cancel_futures=True)
+
+    # --- inside ---------------------------------------------------------------------------------------------------
+
+    def _look(self, person: _Person, clip: Clip) -> None:
+        """Add the best shots of `clip` to what is known of a person, and what the judges read off the clip."""
+        picked = _spread(clip.faces, LOOKS)
+        person.add(clip, self._shots(picked))
+        for one in self.judges[1:]:
+            person.further += _judged(one, clip)
+
+    def _shots(self, faces: Sequence[Face]) -> list[_Shot]:
+        quality = [_judged(self.judges[0], Clip((face,)))[0] for face in faces]
+        return [
+            _Shot(face, Template(template.vector, template.space, reading.scores.get("overall")), reading)
+            for face, template, reading in zip(faces, self.embedder.embed(faces), quality, strict=True)
+        ]
+
+    def _same_space(self, gallery: Gallery) -> None:
+        if gallery.space not in (None, self.embedder.space):
+            raise SpaceMismatch(
+                f"The gallery holds templates of space {gallery.space}; {self.embedder.name} makes {self.embedder.space}.",
+                "Name the embedder the gallery was made with, or re-embed it with `mien migrate`.",
+            )
+
+    def _lookalikes(self, gallery: Gallery, subject: str, samples: Sequence[Sample]) -> list[str]:
+        """Whoever is enrolled under another name and looks the same."""
+        self._same_space(gallery)
+        if not samples or not len(gallery) or not self.points:
+            return []
+        threshold = Policy().point(self.points, len(gallery)).threshold
+        found = {
+            match.subject: match.score
+            for sample in samples
+            for match in gallery.search(sample.template, 2)
+            if match.subject != subject and match.score >= threshold
+        }
+        return [f"looks like {name}, who is enrolled (score {score:.3f})" for name, score in found.items()]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Shot:
+    face: Face
+    template: Template
+    quality: Reading
+
+    @property
+    def worth(self) -> float:
+        return self.template.quality or 0.0
+
+
+@dataclass(slots=True, eq=False)
+class _Person:
+    """Somebody seen: the best shots so far and how long."""
+
+    shots: list[_Shot] = field(default_factory=list)
+    further: list[Reading] = field(default_factory=list)
+    fps: float = 0.0
+    start: float = 0.0
+    end: float = 0.0
+
+    def add(self, clip: Clip, shots: Sequence[_Shot]) -> None:
+        first = not self.shots
+        self.fps = clip.fps
+        self.start = clip.span[0] if first else self.start
+        self.end = clip.span[1]
+        self.shots = sorted([*self.shots, *shots], key=lambda shot: -shot.worth)[:SHOTS]
+
+    def faces(self) -> tuple[Face, ...]:
+        return tuple(shot.face for shot in self.shots)
+
+    def probe(self) -> Template:
+        """The unit mean of the shots' templates, each with the weight of its quality."""
+        weights = np.array([max(shot.worth, 1e-3) for shot in self.shots], np.float32)
+        mean = weights @ np.stack([shot.template.vector for shot in self.shots])
+        best = self.shots[0].template
+        return Template((mean / np.linalg.norm(mean)).astype(np.float32), best.space, best.quality)
+
+    def readings(self) -> list[Reading]:
+        return [self.shots[0].quality, *self.further]
+
+    def span(self) -> tuple[float, float] | None:
+        """First and last time seen in s; None for a still."""
+        return (self.start, self.end) if self.fps > 0 else None
+
+
+def _judged(one: Judge, clip: Clip) -> list[Reading]:
+    """A judge's readings, or the reason why it cannot read this clip."""
+    needs, given = one.needs, len(clip.faces)
+    lacks = [
+        (given < needs.frames, f"{one.kind} needs {needs.frames} frames, {given} given"),
+        (clip.fps < needs.fps, f"{one.kind} needs {needs.fps:g} frames per second, {clip.fps:g} given"),
+        (needs.audio and clip.audio is None, f"{one.kind} needs sound and there is none"),
+    ]
+    reasons = tuple(reason for lacking, reason in lacks if lacking)
+    return [Reading(one.kind, {}, one.name, reasons=reasons)] if reasons else one.judge(clip)
+
+
+def _spread(faces: Sequence[Face], count: int) -> list[Face]:
+    """The best face of each of `count` equal stretches, so that the shots are not all of one moment."""
+    bounds = np.linspace(0, len(faces), min(count, len(faces)) + 1).astype(int)
+    return [
+        max(faces[start:end], key=lambda face: face.eye_distance * face.score)
+        for start, end in pairwise(bounds)
+    ]
+
+
+def _the_one(faces: Sequence[Face], name: str) -> Face:
+    if not faces:
+        raise NoFace(f"No face was found in {name}.", "Give a picture that shows the face larger, sharper or brighter.")
+    if len(faces) > 1:
+        raise SeveralFaces(f"{len(faces)} faces were found in {name}, and one is wanted.", "Cut out the face you mean.")
+    return faces[0]
+
+
+def _called(source: Source) -> str:
+    """What a message calls a source."""
+    if isinstance(source, Frame):
+        return source.source or "the given frame"
+    return os.fspath(source) if isinstance(source, (str, os.PathLike)) else "the given picture"

@@ -8,6 +8,7 @@
     │   ├── NoFace              65  a face was wanted and none is there
     │   ├── SeveralFaces        65  one face was wanted and there are more
     │   └── BadSubject          65  a name that cannot be a subject's
+    ├── CannotWrite             73  a file cannot be written: disk full, no permission
     ├── ModelError              69
     │   ├── UnknownModel        64  no card of that name
     │   ├── ModelUnavailable    69  a file is missing and cannot be had
@@ -87,6 +88,13 @@ class SeveralFaces(InputError):
 
 class BadSubject(InputError):
     """A name that cannot be a subject's."""
+
+
+class CannotWrite(MienError):
+    """A file cannot be written: disk full, no permission."""
+
+    exit_code = 73
+    status = 507
 
 
 class ModelError(MienError):
