@@ -1,0 +1,27 @@
+"""Names to models: cards, licence verdicts, checked files, sessions."""
+
+from __future__ import annotations
+
+from mien.models.card import Card
+from mien.models.catalogue import card, catalogue
+from mien.models.fetch import Progress
+from mien.models.licence import accept, accepted, revoke
+from mien.models.session import session
+from mien.models.store import FileStatus, Pulled, digest, pull, ready, verify
+
+__all__ = [
+    "Card",
+    "FileStatus",
+    "Progress",
+    "Pulled",
+    "accept",
+    "accepted",
+    "card",
+    "catalogue",
+    "digest",
+    "pull",
+    "ready",
+    "revoke",
+    "session",
+    "verify",
+]

@@ -1,0 +1,372 @@
+"""A card is a model's own manual, one TOML file; reading it is strict.
+
+name = "my_model"                       # same as the file's stem; a-z 0-9 _
+task = "embedder"                       # which kind of thing it is: embedder, detector, landmarks, liveness, …
+summary = "One line for a listing."
+training = "What it was trained on, and by whom."
+paper = "Authors, title, year, link."   # optional
+limits = ["What it must not be trusted with."]  # optional
+build = "my_recipe"                     # optional: name of the recipe that turns the files into graphs
+dimension = 512                         # optional: length of an embedder's vector
+
+[[file]]
+role = "model"                          # how code asks for it
+name = "my_model.onnx"                  # file name, also in a mirror folder
+size = 1234                             # bytes; may be left out
+sha256 = "…"                            # 64 hex digits; a file without one is never loaded
+sources = [                             # tried in this order; a file that lies beside its card needs none
+    { package = "some_package", path = "weights/my_model.dat" },          # data of an installed package
+    { url = "https://example.org/my_model.onnx" },
+    { pack = "https://example.org/pack.zip", sha256 = "…", size = 1, member = "my_model.onnx" },
+]
+
+[input]                                 # the pixels that the file (as published, before `build`) wants; optional
+size = [112, 112]                       # width, height in px; left out where any will do
+template = "arcface112"                 # "dlib150" | "arcface112" | "none": which alignment
+colour = "rgb"                          # "rgb" | "bgr"
+mean = 127.5                            # one number or one per channel, in the order of `colour`, of pixels 0..255
+std = 127.5                             # a value goes in as (pixel - mean) / std
+layout = "NCHW"                         # "NCHW" | "NHWC"
+
+[licence]
+code = "MIT"
+weights = "As stated by whoever publishes them."
+url = "https://example.org/LICENSE"     # where it was read
+read_on = 2026-11-22                    # when
+training_data = "Terms of the training data."
+commercial = "yes"                      # "yes" | "no" | "unclear"; the last two load only once accepted by name
+
+[[result]]                              # measured or published; any number of them
+data = "LFW"
+metric = "accuracy"
+value = 0.99
+low = 0.98                              # 95 % interval; optional
+high = 0.995
+source = "who measured it, where it is written"
+
+[[operating_point]]                     # fields of mien.types.OperatingPoint; any number of them
+threshold = 0.5                         # scores at or above are accepted
+fmr = 1e-3                              # false-match rate aimed at
+low = 0.0006                            # 95 % interval of the rate at this threshold
+high = 0.0014
+comparisons = 100000                    # impostor comparisons behind it
+subjects = 1000                         # subjects behind those
+data = "on which data"
+space = ""                              # template space; optional
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, field, fields
+from datetime import date
+from pathlib import Path, PurePosixPath
+from typing import Any, Literal, TypeVar, cast
+from urllib.parse import urlsplit
+
+from mien.errors import ModelError
+from mien.types import OperatingPoint
+
+Commercial = Literal["yes", "no", "unclear"]
+Template = Literal["dlib150", "arcface112", "none"]
+Colour = Literal["rgb", "bgr"]
+Layout = Literal["NCHW", "NHWC"]
+
+_NAME = re.compile(r"[a-z0-9_]+")
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class PackageData:
+    """A file inside an installed Python package, which is located and never imported."""
+
+    package: str
+    path: str  # with forward slashes, from the package's folder
+
+
+@dataclass(frozen=True, slots=True)
+class Url:
+    """The file itself on the web."""
+
+    url: str  # http or https
+
+
+@dataclass(frozen=True, slots=True)
+class Pack:
+    """A member of a zip on the web."""
+
+    url: str  # http or https
+    member: str
+    sha256: str  # of the zip
+    size: int | None = None  # of the zip, bytes
+
+
+Source = PackageData | Url | Pack
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """One file of a model, how to tell it is the right one, and where it may be had."""
+
+    role: str
+    name: str
+    size: int | None  # bytes
+    sha256: str | None  # None: nobody pinned it, so it is not loaded
+    sources: tuple[Source, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """The pixels a model wants at its mouth: (pixel 0..255 - mean) / std, channels in the order of `colour`."""
+
+    size: tuple[int, int] | None  # width, height in px; None: any
+    template: Template
+    colour: Colour
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    layout: Layout
+
+
+@dataclass(frozen=True, slots=True)
+class Licence:
+    """The terms as somebody read them on a day; no legal advice."""
+
+    code: str
+    weights: str
+    url: str
+    read_on: date
+    training_data: str
+    commercial: Commercial
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A measured value, who measured it, and its 95 % interval where one was given."""
+
+    data: str
+    metric: str
+    value: float
+    source: str
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """All that is known about a model."""
+
+    name: str
+    task: str
+    summary: str
+    training: str
+    files: tuple[File, ...]
+    licence: Licence
+    input: Input | None = None
+    paper: str = ""
+    limits: tuple[str, ...] = ()
+    build: str | None = None
+    dimension: int | None = None
+    results: tuple[Result, ...] = ()
+    operating_points: tuple[OperatingPoint, ...] = ()
+    origin: Path = field(default=Path(), compare=False)  # the TOML file
+
+
+def read(path: Path) -> Card:
+    """The card in a TOML file.
+
+    Raises ModelError, naming the file and the key, when the file cannot be read, a field is missing or unknown or of
+    the wrong kind, or a digest is no SHA-256."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ModelError(f"The card {path} cannot be read: {error}.", "Give the path of a card in TOML.") from error
+    try:
+        top = _Table(tomllib.loads(text), path, "")
+    except tomllib.TOMLDecodeError as error:
+        raise ModelError(f"The card {path} is no TOML: {error}.", "Mend that line.") from error
+    card = Card(
+        name=top.word("name"),
+        task=top.word("task"),
+        summary=top.get("summary", str),
+        training=top.get("training", str),
+        files=tuple(_file(table) for table in top.tables("file")),
+        licence=_licence(top.table("licence")),
+        input=_input(top.table("input")) if "input" in top else None,
+        paper=top.get("paper", str, ""),
+        limits=tuple(top.strings("limits")),
+        build=top.word("build") if "build" in top else None,
+        dimension=top.get("dimension", int, None),
+        results=tuple(_record(table, Result) for table in top.tables("result")),
+        operating_points=tuple(_record(table, OperatingPoint) for table in top.tables("operating_point")),
+        origin=path,
+    )
+    top.done()
+    if card.name != path.stem:
+        raise top.bad("name", f"is {card.name!r} but the file is called {path.name}")
+    if not card.files:
+        raise top.bad("file", "is missing")
+    if len({file.role for file in card.files}) < len(card.files):
+        raise top.bad("file", "gives one role to two files")
+    return card
+
+
+def _file(table: _Table) -> File:
+    name = table.get("name", str)
+    if not name or PurePosixPath(name).name != name or "\\" in name:
+        raise table.bad("name", f"is {name!r}, which is no plain file name")
+    made = File(
+        role=table.word("role"),
+        name=name,
+        size=table.get("size", int, None),
+        sha256=table.digest("sha256") if "sha256" in table else None,
+        sources=tuple(_source(source) for source in table.tables("sources")),
+    )
+    table.done()
+    return made
+
+
+def _source(table: _Table) -> Source:
+    made: Source
+    if "package" in table:
+        path = PurePosixPath(table.get("path", str))
+        if path.is_absolute() or ".." in path.parts:
+            raise table.bad("path", f"is {str(path)!r}, which leaves the package")
+        made = PackageData(table.word("package"), str(path))
+    elif "pack" in table:
+        made = Pack(table.web("pack"), table.get("member", str), table.digest("sha256"), table.get("size", int, None))
+    else:
+        made = Url(table.web("url"))
+    table.done()
+    return made
+
+
+def _input(table: _Table) -> Input:
+    size = table.numbers("size", 2) if "size" in table else None
+    made = Input(
+        size=None if size is None else (int(size[0]), int(size[1])),
+        template=cast(Template, table.choice("template", ("dlib150", "arcface112", "none"))),
+        colour=cast(Colour, table.choice("colour", ("rgb", "bgr"))),
+        mean=cast("tuple[float, float, float]", table.numbers("mean", 3)),
+        std=cast("tuple[float, float, float]", table.numbers("std", 3)),
+        layout=cast(Layout, table.choice("layout", ("NCHW", "NHWC"))),
+    )
+    if 0 in made.std:
+        raise table.bad("std", "is 0")
+    table.done()
+    return made
+
+
+def _licence(table: _Table) -> Licence:
+    made = Licence(
+        code=table.get("code", str),
+        weights=table.get("weights", str),
+        url=table.web("url"),
+        read_on=table.get("read_on", date),
+        training_data=table.get("training_data", str),
+        commercial=cast(Commercial, table.choice("commercial", ("yes", "no", "unclear"))),
+    )
+    table.done()
+    return made
+
+
+def _record(table: _Table, kind: type[T]) -> T:
+    """A dataclass of strings, floats and ints whose fields are the keys of the table."""
+    values: dict[str, Any] = {}
+    for spec in fields(cast(Any, kind)):
+        wanted = str if "str" in str(spec.type) else int if str(spec.type) == "int" else float
+        if spec.name in table:
+            values[spec.name] = table.get(spec.name, wanted)
+        elif spec.default is MISSING:
+            raise table.bad(spec.name, "is missing")
+    table.done()
+    return kind(**values)
+
+
+_NEEDED: Any = object()
+
+
+class _Table:
+    """A table of a card that knows where it stands and which of its keys were asked for."""
+
+    def __init__(self, values: Mapping[str, Any], card: Path, where: str) -> None:
+        self._values, self._card, self._where = values, card, where
+        self._asked: set[str] = set()
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._values
+
+    def bad(self, key: str, problem: str) -> ModelError:
+        told = f"In the card {self._card} the key {self._where + key!r} {problem}."
+        return ModelError(told, "Mend the card; docs/guides/models.md has an example.")
+
+    def get(self, key: str, kind: type[T], default: Any = _NEEDED) -> T:
+        self._asked.add(key)
+        if key not in self._values:
+            if default is _NEEDED:
+                raise self.bad(key, "is missing")
+            return cast(T, default)
+        value = self._values[key]
+        if kind is float and isinstance(value, int) and not isinstance(value, bool):
+            value = float(value)
+        if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+            raise self.bad(key, f"is {value!r}, but a {kind.__name__} is wanted")
+        if kind is int and cast(int, value) < 0:
+            raise self.bad(key, f"is {value!r}, but cannot be negative")
+        return value
+
+    def word(self, key: str) -> str:
+        value = self.get(key, str)
+        if not _NAME.fullmatch(value):
+            raise self.bad(key, f"is {value!r}, but may hold only a-z, 0-9 and _")
+        return value
+
+    def digest(self, key: str) -> str:
+        value = self.get(key, str)
+        if not _DIGEST.fullmatch(value):
+            raise self.bad(key, f"is {value!r}, which is no SHA-256 (64 digits 0-9 a-f)")
+        return value
+
+    def web(self, key: str) -> str:
+        value = self.get(key, str)
+        parts = urlsplit(value)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise self.bad(key, f"is {value!r}, which is no http or https address")
+        return value
+
+    def choice(self, key: str, allowed: tuple[str, ...]) -> str:
+        value = self.get(key, str)
+        if value not in allowed:
+            raise self.bad(key, f"is {value!r}, but must be one of {', '.join(allowed)}")
+        return value
+
+    def numbers(self, key: str, count: int) -> tuple[float, ...]:
+        """`count` numbers; a single one stands for all."""
+        value = self.get(key, object)
+        given: list[Any] = value if isinstance(value, list) else [value] * count
+        if len(given) != count or any(isinstance(one, bool) or not isinstance(one, (int, float)) for one in given):
+            raise self.bad(key, f"is {value!r}, but {count} numbers are wanted")
+        return tuple(float(one) for one in given)
+
+    def strings(self, key: str) -> list[str]:
+        value = self.get(key, list, [])
+        if any(not isinstance(one, str) for one in value):
+            raise self.bad(key, "must be a list of strings")
+        return value
+
+    def table(self, key: str) -> _Table:
+        return _Table(self.get(key, dict), self._card, f"{self._where}{key}.")
+
+    def tables(self, key: str) -> list[_Table]:
+        value = self.get(key, list, [])
+        if any(not isinstance(one, dict) for one in value):
+            raise self.bad(key, "must be a list of tables")
+        return [_Table(one, self._card, f"{self._where}{key}[{i}].") for i, one in enumerate(value)]
+
+    def done(self) -> None:
+        """Raises ModelError when the table holds a key that nobody asked for."""
+        unknown = sorted(set(self._values) - self._asked)
+        if unknown:
+            raise self.bad(unknown[0], "is unknown")
