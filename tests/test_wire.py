@@ -42,7 +42,9 @@ def test_rehomed_face_is_told_in_source_pixels() -> None:
 
 
 def test_decision_shape() -> None:
-    point = OperatingPoint(0.91, fmr=1e-3, low=5e-4, high=2e-3, comparisons=10_000, subjects=150, data="dev", space="abc")
+    point = OperatingPoint(
+        0.91, fmr=1e-3, low=5e-4, high=2e-3, comparisons=10_000, subjects=150, data="dev", space="abc"
+    )
     decision = Decision(
         "accept",
         ("score 0.95 is at or above 0.91",),

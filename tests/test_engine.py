@@ -1,0 +1,182 @@
+"""The whole street on real photographs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mien import Clip, Engine, Frame, Policy, Reading, open_gallery, read_image
+from mien.engine import SHOTS
+from mien.errors import EvidenceError, MediaNotFound, NoFace, SeveralFaces, SpaceMismatch, UnreadableMedia
+from mien.protocols import Needs
+from mien.types import Sample, Template
+
+
+@pytest.fixture(scope="module")
+def engine() -> Engine:
+    return Engine(threads=2)
+
+
+@pytest.fixture(scope="module")
+def together(portraits: dict[str, Path]) -> Frame:
+    """Two people side by side in one picture."""
+    one, other = (read_image(portraits[name]).pixels for name in ("obama2", "biden"))
+    height = min(one.shape[0], other.shape[0])
+    return Frame(np.hstack([one[:height], other[:height]]), source="together")
+
+
+BLANK = Frame(np.full((300, 300, 3), 127, np.uint8), source="blank")
+
+
+def test_enrol_identify_forget(engine: Engine, portraits: dict[str, Path], together: Frame) -> None:
+    people = open_gallery()
+    enrolment = engine.enrol(people, "Barack Obama", [portraits["obama"], portraits["obama3"]])
+    assert (enrolment.added, enrolment.known, enrolment.refused) == (2, 0, ())
+    decisions = list(engine.identify(together, people))
+    assert sorted(decision.verdict for decision in decisions) == ["accept", "reject"]
+    accepted = next(decision for decision in decisions if decision.verdict == "accept")
+    assert accepted.subject == "Barack Obama"
+    assert accepted.threshold is not None
+    assert accepted.threshold.comparisons > 1000
+    assert accepted.score is not None
+    assert accepted.score >= accepted.threshold.threshold
+    assert accepted.faces[0].box[0] < together.width / 2, "the left one is he"
+    people.forget("Barack Obama")
+    assert {decision.verdict for decision in engine.identify(together, people)} == {"abstain"}
+
+
+def test_enrolling_twice_adds_nothing(engine: Engine, portraits: dict[str, Path]) -> None:
+    people = open_gallery()
+    engine.enrol(people, "ana", [portraits["obama"]])
+    again = engine.enrol(people, "ana", [portraits["obama"]])
+    assert (again.added, again.known) == (0, 1)
+
+
+def test_a_lookalike_under_another_name_is_pointed_out(engine: Engine, portraits: dict[str, Path]) -> None:
+    people = open_gallery()
+    engine.enrol(people, "ana", [portraits["obama"]])
+    assert any("looks like ana" in words for words in engine.enrol(people, "ben", [portraits["obama2"]]).warnings)
+    assert not engine.enrol(people, "cem", [portraits["biden"]]).warnings
+
+
+def test_what_cannot_be_enrolled_is_listed_and_the_rest_goes_in(
+    engine: Engine, portraits: dict[str, Path], together: Frame, tmp_path: Path
+) -> None:
+    text = tmp_path / "text.jpg"
+    text.write_text("no picture")
+    people = open_gallery()
+    enrolment = engine.enrol(people, "ana", [tmp_path / "none.jpg", text, BLANK, together, portraits["obama"]])
+    assert enrolment.added == 1
+    assert [type(refusal.error) for refusal in enrolment.refused] == [
+        MediaNotFound,
+        UnreadableMedia,
+        NoFace,
+        SeveralFaces,
+    ]
+    assert "none.jpg" in enrolment.refused[0].error.message
+
+
+def test_verify_says_yes_no_and_cannot_tell(engine: Engine, portraits: dict[str, Path], together: Frame) -> None:
+    assert engine.verify(portraits["obama"], portraits["obama2"]).verdict == "accept"
+    assert engine.verify(portraits["obama"], portraits["biden"]).verdict == "reject"
+    for poor, words in ((BLANK, "No face"), (together, "2 faces")):
+        decision = engine.verify(portraits["obama"], poor)
+        assert decision.verdict == "abstain"
+        assert words in decision.reasons[0]
+
+
+def test_a_tiny_face_abstains_in_words(engine: Engine, portraits: dict[str, Path]) -> None:
+    import cv2
+
+    frame = read_image(portraits["obama2"])
+    face = engine.faces(frame)[0]
+    shrink = 14 / face.eye_distance
+    small = cv2.resize(frame.pixels, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA)
+    framed = np.full((max(400, small.shape[0]), max(400, small.shape[1]), 3), 90, np.uint8)
+    framed[: small.shape[0], : small.shape[1]] = small
+    decision = engine.verify(portraits["obama"], Frame(framed))
+    assert decision.verdict == "abstain"
+
+
+def test_an_unsupported_rate_is_refused(engine: Engine, portraits: dict[str, Path]) -> None:
+    with pytest.raises(EvidenceError, match="impostor comparisons"):
+        engine.verify(portraits["obama"], portraits["biden"], Policy(fmr=1e-12))
+
+
+def test_a_gallery_of_another_model_is_refused(engine: Engine, portraits: dict[str, Path]) -> None:
+    people = open_gallery()
+    people.enrol("ana", [Sample(Template(np.eye(128, dtype=np.float32)[0], "another"))])
+    with pytest.raises(SpaceMismatch, match="migrate"):
+        list(engine.identify(portraits["obama"], people))
+    with pytest.raises(SpaceMismatch):
+        engine.enrol(people, "ben", [portraits["biden"]])
+
+
+class Patient:
+    """A judge that wants more than a still gives."""
+
+    name, kind, needs = "patient", "liveness", Needs(frames=5, fps=10.0, audio=True)
+
+    def judge(self, clip: Clip) -> list[Reading]:
+        return [Reading("liveness", {"live": 1.0}, self.name)]
+
+
+def test_an_unmet_need_is_a_reason_and_never_a_silent_skip(portraits: dict[str, Path]) -> None:
+    engine = Engine()
+    engine.__dict__["judges"] = (*engine.judges, Patient())
+    people = open_gallery()
+    engine.enrol(people, "ana", [portraits["obama"]])
+    (decision,) = engine.identify(portraits["obama2"], people, Policy(require=(("liveness", "live", 0.9),)))
+    assert decision.verdict == "abstain"
+    assert "liveness needs 5 frames, 1 given" in decision.reasons[0]
+    (reading,) = [reading for reading in decision.readings if reading.kind == "liveness"]
+    assert reading.scores == {}
+    assert len(reading.reasons) == 3
+
+
+def test_map_keeps_order_and_hands_failures_over(engine: Engine) -> None:
+    def picky(number: int) -> int:
+        if number % 7 == 3:
+            raise NoFace(f"{number}")
+        return number * number
+
+    results = list(engine.map(picky, range(50)))
+    assert [item for item, _ in results] == list(range(50))
+    assert all(isinstance(result, NoFace) == (item % 7 == 3) for item, result in results)
+
+
+def test_map_looks_only_a_few_items_ahead(engine: Engine) -> None:
+    drawn: list[int] = []
+
+    def items():  # type: ignore[no-untyped-def]
+        for number in range(1000):
+            drawn.append(number)
+            yield number
+
+    walk = engine.map(lambda number: number, items())
+    next(walk)
+    assert len(drawn) <= 2 * engine.threads + 1
+    walk.close()
+
+
+def test_people_in_a_video(engine: Engine, data: Path) -> None:
+    people = open_gallery()
+    folder = data / "faces" / "known_people" / "gallery"
+    for name in ("alex_lacamoire", "obama"):
+        engine.enrol(people, name, sorted((folder / name).iterdir()))
+    decisions = list(engine.identify(data / "video" / "short_hamilton_clip.mp4", people))
+    accepted = [decision for decision in decisions if decision.verdict == "accept"]
+    assert "alex_lacamoire" in {decision.subject for decision in accepted}
+    assert "obama" not in {decision.subject for decision in accepted}
+    for decision in decisions:
+        assert decision.span is not None
+        start, end = decision.span
+        assert 0 <= start <= end
+        assert 1 <= len(decision.faces) <= SHOTS
+        assert all(face.frame.pixels.shape[0] <= 256 for face in decision.faces), "only crops are kept"
+
+
+def test_a_video_without_faces_gives_no_decision(engine: Engine, data: Path) -> None:
+    assert not list(engine.identify(data / "video" / "no_face.mp4", open_gallery()))
