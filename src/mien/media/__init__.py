@@ -1,0 +1,55 @@
+"""Bytes to frames, and back.
+
+Pictures, video, cameras, streams and sound come in; `Frame` and mono sound go on; annotated pictures come out. Nothing
+heavier than numpy is loaded until one of these is called. Only this room and the mouths of models know BGR.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mien.media.audio import read_audio
+    from mien.media.draw import draw_faces
+    from mien.media.image import read_image, write_image
+    from mien.media.source import find, folder_per_person, frames_of, kind
+    from mien.media.timeline import Row, timeline
+    from mien.media.video import Video, open_video
+
+_HOME = {
+    "Row": "timeline",
+    "Video": "video",
+    "draw_faces": "draw",
+    "find": "source",
+    "folder_per_person": "source",
+    "frames_of": "source",
+    "kind": "source",
+    "open_video": "video",
+    "read_audio": "audio",
+    "read_image": "image",
+    "timeline": "timeline",
+    "write_image": "image",
+}
+__all__ = [
+    "Row",
+    "Video",
+    "draw_faces",
+    "find",
+    "folder_per_person",
+    "frames_of",
+    "kind",
+    "open_video",
+    "read_audio",
+    "read_image",
+    "timeline",
+    "write_image",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+    globals()[name] = value  # also takes the place of the submodule of the same name (`timeline`)
+    return value
