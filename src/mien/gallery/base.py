@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from mien.errors import UnknownSubject, UsageError
+from mien.gallery.crops import check_face
 from mien.gallery.matrix import Fusion, Matrix, check_template
 from mien.gallery.names import metadata_text, subject_name
 from mien.types import Match, Person, Sample, Template
@@ -67,6 +68,9 @@ class BaseGallery(ABC):
         """
         name = subject_name(subject)
         text = None if metadata is None else metadata_text(metadata)
+        for sample in samples:
+            if sample.face is not None:
+                check_face(sample.face)
         with self._lock:
             self._refresh()
             return self._add(name, list(samples), text, enrolled or now())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
@@ -26,20 +26,33 @@ class _Geometry:
     time: float
 
 
-def pack_face(face: Face) -> tuple[bytes, str]:
-    """(PNG, JSON) of a face that was re-homed onto its margin crop. Raises InputError for anything larger or broken."""
-    from PIL import Image
-
+def check_face(face: Face) -> None:
+    """Raise InputError for a face that cannot be kept: not RGB, not re-homed onto a crop, or with broken geometry."""
     pixels = face.frame.pixels
     if pixels.ndim != 3 or pixels.shape[2] != 3 or pixels.dtype != np.uint8 or 0 in pixels.shape:
         raise InputError(
-            f"A crop's pixels are {pixels.dtype} of shape {pixels.shape}, not uint8 (H, W, 3).", "Give an RGB frame."
+            f"A crop is {pixels.dtype} of shape {pixels.shape}, not uint8 (H, W, 3).", "Give an RGB frame."
         )
     if max(pixels.shape) > LARGEST_SIDE:
         raise InputError(
-            f"The picture of a face to keep is {face.frame.width} x {face.frame.height} px; {LARGEST_SIDE} is the most.",
+            f"The picture of a face is {face.frame.width} x {face.frame.height} px; {LARGEST_SIDE} is the most.",
             "Re-home the face onto its margin crop, so that nobody else in the photo is kept.",
         )
+    numbers = (*np.ravel(face.box), *np.ravel(face.points), face.score, *face.origin, face.frame.time)
+    if np.shape(face.box) != (4,) or np.shape(face.points) != (5, 2) or not np.isfinite(numbers).all():
+        raise InputError("A face's box, points, score, origin or time is not finite.", "Detect the face again.")
+
+
+def own_face(face: Face) -> Face:
+    """The same face with arrays that nobody else writes to."""
+    frame = replace(face.frame, pixels=face.frame.pixels.copy())
+    return replace(face, frame=frame, box=face.box.copy(), points=face.points.copy())
+
+
+def pack_face(face: Face) -> tuple[bytes, str]:
+    """(PNG, JSON) of a face that passes `check_face`."""
+    from PIL import Image
+
     geometry = _Geometry(
         box=np.asarray(face.box, np.float32).tolist(),
         points=np.asarray(face.points, np.float32).tolist(),
@@ -50,15 +63,9 @@ def pack_face(face: Face) -> tuple[bytes, str]:
         index=int(face.frame.index),
         time=float(face.frame.time),
     )
-    try:
-        text = json.dumps(asdict(geometry), allow_nan=False)
-    except ValueError as error:
-        raise InputError(
-            "A face's box, points or score is not finite.", "Leave the crop out, or detect the face again."
-        ) from error
     buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "PNG", compress_level=4)
-    return buffer.getvalue(), text
+    Image.fromarray(face.frame.pixels).save(buffer, "PNG", compress_level=4)
+    return buffer.getvalue(), json.dumps(asdict(geometry), allow_nan=False)
 
 
 def unpack_face(png: bytes, text: str) -> Face:

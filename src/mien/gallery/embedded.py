@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import sqlite3
 import weakref
@@ -29,7 +30,7 @@ class EmbeddedGallery(BaseGallery):
     """A gallery in one file, such as people.db, for any number of reading processes and one writing at a time.
 
     An enrol that returned is on the disk (write-ahead log, synced). A search sees what other processes enrolled before
-    it began. While the gallery is open, people.db-wal and people.db-shm are beside it; the last to close takes them away.
+    it began. While the gallery is open, people.db-wal and people.db-shm are beside it; the last to close removes them.
     timeout: s to wait for another process that is writing, before GalleryBusy.
     """
 
@@ -58,18 +59,22 @@ class EmbeddedGallery(BaseGallery):
         self._tidy()
 
     def people(self) -> list[Person]:
-        with self._lock, plain_errors(self._path):
-            self._refresh()
-            return self._rows.people()
+        with self._reading():
+            rows = self._rows.subjects()
+            self._rows.hold({name for _, name, *_ in rows} == set(self._ids), "subjects are missing")
+            found = []
+            for number, name, metadata, enrolled in rows:
+                kept = self._kept[number]
+                found.append(Person(name, len(kept), sum(kept.values()), json.loads(metadata), enrolled))
+        return sorted(found, key=lambda person: person.subject)
 
     def samples(self, subject: str | None = None) -> Iterator[tuple[str, Sample]]:
         name = None if subject is None else subject_name(subject)
-        with self._lock, plain_errors(self._path):
-            self._refresh()
+        with self._reading():
             if name is not None and name not in self._ids:
                 raise self._unknown(name)
             names = sorted(self._ids) if name is None else [name]
-            walk = [(each, number) for each in names for number in self._rows.numbers(self._ids[each])]
+            walk = [(each, number) for each in names for number in self._kept[self._ids[each]]]
         return self._walk(walk)
 
     def verify(self) -> list[str]:
@@ -79,9 +84,8 @@ class EmbeddedGallery(BaseGallery):
                 self._refresh()
                 faults += self._rows.faults()
                 self._reset()  # so that every row is read again
-                self._refresh()
-                self._rows.people()
-                walk = [(name, number) for name, subject in self._ids.items() for number in self._rows.numbers(subject)]
+                self.people()
+                walk = [(name, number) for name, subject in self._ids.items() for number in self._kept[subject]]
         except GalleryCorrupt as error:
             return [*faults, error.message]
         for step in walk:
@@ -96,13 +100,17 @@ class EmbeddedGallery(BaseGallery):
             self._refresh()
             self._db.backup(copy)
 
-    def replace_with(self, path: Path) -> None:
+    def revision(self) -> Head:
+        """What differs after any change of the gallery, by whomever."""
+        with self._reading():
+            return self._head
+
+    def replace_with(self, path: Path, seen: Head) -> None:
         """Take over all people of the closed gallery file at `path` in one transaction: readers see the old or the new.
 
-        Raises GalleryBusy when somebody enrolled or was forgotten here since this object last looked."""
+        Raises GalleryBusy when anything was changed here since `revision` gave `seen`."""
         with self._lock:
             self._usable()
-            seen = self._head
             with plain_errors(self._path):
                 self._db.execute("ATTACH ? AS other", (str(path),))
                 try:
@@ -124,6 +132,7 @@ class EmbeddedGallery(BaseGallery):
         self._matrix = Matrix(self._fusion)
         self._ids: dict[str, int] = {}
         self._names: dict[int, str] = {}
+        self._kept: dict[int, dict[int, bool]] = {}  # {subject: {sample: whether its crop is kept}}
         self._head = Head()
         self._version = -1
 
@@ -149,6 +158,15 @@ class EmbeddedGallery(BaseGallery):
                     self._pull()
                 self._version = version
 
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        """Hold still one state of the file, with the matrix at that state."""
+        with self._lock, plain_errors(self._path):
+            self._refresh()
+            with store.transaction(self._db, "DEFERRED"):
+                self._pull()
+                yield
+
     def _pull(self) -> None:
         """Read what the matrix lacks; must run inside a transaction."""
         head = store.read_head(self._db, self._path)
@@ -159,15 +177,18 @@ class EmbeddedGallery(BaseGallery):
         people = self._rows.subjects_after(self._head.last_subject)
         samples = self._rows.vectors_after(self._head.last_sample)
         balance = self._head.balance
-        for *_, mark in (*people, *samples):
+        for mark in (*(mark for *_, mark in people), *(sample.mark for sample in samples)):
             balance = xor(balance, mark)
         counts = (self._head.subjects + len(people), self._head.samples + len(samples), balance)
         self._rows.hold(counts == (head.subjects, head.samples, head.balance), "rows are missing or doubled")
         for number, name, _ in people:
-            self._ids[name], self._names[number] = number, name
+            self._ids[name], self._names[number], self._kept[number] = number, name, {}
+        for sample in samples:
+            self._kept[sample.subject][sample.number] = sample.image
         if samples:
-            vectors = np.frombuffer(b"".join(vector for _, vector, _ in samples), np.float32)
-            self._matrix.extend([self._names[owner] for owner, _, _ in samples], vectors.reshape(len(samples), -1))
+            vectors = np.frombuffer(b"".join(sample.vector for sample in samples), np.float32)
+            owners = [self._names[sample.subject] for sample in samples]
+            self._matrix.extend(owners, vectors.reshape(len(samples), -1))
         self._head = head
 
     @contextmanager
@@ -192,8 +213,8 @@ class EmbeddedGallery(BaseGallery):
                 head = self._rows.add_subject(head, name, enrolled)
                 number = head.last_subject
             if metadata is not None:
-                self._rows.note(number, metadata)
-            known = self._rows.vectors(number)
+                head = self._rows.note(head, number, metadata)
+            known = {self._rows.vector(each) for each in self._kept.get(number, ())}
             for sample in samples:
                 vector = sample.template.vector.tobytes()
                 if vector not in known:
@@ -206,19 +227,20 @@ class EmbeddedGallery(BaseGallery):
 
     def _remove(self, name: str, vector: bytes | None) -> Removed:
         vectors: list[bytes] = []
-        images = 0
         with self._change():
             subject = self._ids.get(name)
             if subject is None:
                 raise self._unknown(name)
-            numbers = []
-            for number, held, image in self._rows.held(subject):
+            gone: dict[int, bool] = {}
+            for number, image in self._kept[subject].items():
+                held = self._rows.vector(number)
                 if vector is None or held == vector:
-                    numbers.append(number)
+                    gone[number] = image
                     vectors.append(held)
-                    images += image
-            if numbers:
-                store.write_head(self._db, self._rows.delete(self._head, subject, numbers))
+            images = sum(gone.values())
+            if gone:
+                last = subject if len(gone) == len(self._kept[subject]) else None
+                store.write_head(self._db, self._rows.delete(self._head, list(gone), last))
         if vectors:
             self._purge()
         return Removed(len(vectors), images, hashlib.blake2b(b"".join(vectors), digest_size=16).hexdigest())
@@ -255,9 +277,11 @@ class EmbeddedGallery(BaseGallery):
         # Blocks, not one open cursor: a reader in the middle of a walk would keep the log from being emptied.
         for start in range(0, len(walk), _BLOCK):
             block = walk[start : start + _BLOCK]
-            with self._lock, plain_errors(self._path):
-                self._refresh()
+            with self._reading():
                 found = [(name, self._rows.sample(number, self._space or "")) for name, number in block]
+                for (name, sample), (_, number) in zip(found, block, strict=True):
+                    still_here = number in self._kept.get(self._ids.get(name, 0), ())
+                    self._rows.hold(sample is not None or not still_here, f"sample {number} is missing")
             yield from ((name, sample) for name, sample in found if sample is not None)
 
     def _release(self) -> None:

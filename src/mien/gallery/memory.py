@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from mien.gallery.base import BaseGallery, Removed
+from mien.gallery.crops import own_face
 from mien.gallery.matrix import Fusion, Matrix, check_samples
 from mien.gallery.names import subject_name
 from mien.types import Person, Sample
@@ -123,5 +124,6 @@ class MemoryGallery(BaseGallery):
 
 
 def _own(sample: Sample, key: bytes) -> Sample:
-    """The same sample with a vector that nobody can write to from outside."""
-    return replace(sample, template=replace(sample.template, vector=np.frombuffer(key, np.float32)))
+    """The same sample with arrays that nobody can write to from outside."""
+    template = replace(sample.template, vector=np.frombuffer(key, np.float32))
+    return replace(sample, template=template, face=None if sample.face is None else own_face(sample.face))

@@ -100,6 +100,7 @@ def migrate_in_place(
             raise UsageError(
                 f"The gallery {path} is of the space {embedder.space} already.", "There is nothing to migrate."
             )
+        seen = source.revision()
         if not allow_loss:
             _refuse_loss(source)
         try:
@@ -110,7 +111,7 @@ def migrate_in_place(
                 kept = home.with_name(f"{home.name}.{stamp}.bak")
                 source.backup(kept)
                 result = replace(result, backup=str(kept))
-            source.replace_with(fresh)
+            source.replace_with(fresh, seen)
         finally:
             remove(fresh)
     return result

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +11,26 @@ import numpy as np
 
 from mien.gallery.crops import pack_face, unpack_face
 from mien.gallery.store import Head, corrupt, seal, xor
-from mien.types import Face, Person, Sample, Template
+from mien.types import Face, Sample, Template
 
 _SAMPLE = "id, subject, vector, quality, source, image_seal, seal"
 
 
+@dataclass(frozen=True, slots=True)
+class Vector:
+    """What the matrix wants to know of a sample."""
+
+    number: int  # id of the sample
+    subject: int
+    vector: bytes
+    image: bool  # whether a crop is kept
+    mark: bytes
+
+
 class Rows:
-    """The rows of one open file. Every method runs inside the caller's transaction and lock."""
+    """The rows of one open file. Every method runs inside the caller's transaction and lock.
+
+    Rows are found by their ids alone: an index is covered by no seal, and a damaged one could hide rows."""
 
     def __init__(self, db: sqlite3.Connection, path: Path) -> None:
         self._db = db
@@ -33,42 +45,31 @@ class Rows:
             found.append((subject, name, mark))
         return found
 
-    def vectors_after(self, number: int) -> list[tuple[int, bytes, bytes]]:
-        """(subject, vector, seal) of samples with a larger id, in order."""
+    def vectors_after(self, number: int) -> list[Vector]:
+        """Templates with a larger id, in order."""
         query = f"SELECT {_SAMPLE} FROM sample WHERE id > ? ORDER BY id"
         found = []
         for row in self._db.execute(query, (number,)):
             self.hold(seal(*row[:-1]) == row[-1], f"the row of sample {row[0]} does not match its seal")
-            found.append((row[1], row[2], row[-1]))
+            found.append(Vector(row[0], row[1], row[2], row[5] is not None, row[-1]))
         return found
 
-    def people(self) -> list[Person]:
-        """Everybody, by name."""
-        query = (
-            "SELECT id, name, enrolled, seal, metadata, metadata_seal,"
-            " (SELECT count(*) FROM sample WHERE subject = s.id), (SELECT count(image_seal) FROM sample WHERE subject = s.id) FROM subject AS s ORDER BY name"
-        )
+    def subjects(self) -> list[tuple[int, str, str, str]]:
+        """(id, name, metadata, enrolled) of everybody."""
+        query = "SELECT id, name, enrolled, seal, metadata, metadata_seal FROM subject ORDER BY id"
         found = []
-        for number, name, enrolled, mark, metadata, metadata_mark, samples, images in self._db.execute(query):
+        for number, name, enrolled, mark, metadata, metadata_mark in self._db.execute(query):
             good = mark == seal(number, name, enrolled) and metadata_mark == seal(number, metadata)
             self.hold(good, f"the row of subject {number} does not match its seal")
-            found.append(Person(name, samples, images, json.loads(metadata), enrolled))
+            found.append((number, name, metadata, enrolled))
         return found
 
-    def numbers(self, subject: int) -> list[int]:
-        """Ids of a subject's samples, in the order they were enrolled."""
-        return [
-            number for (number,) in self._db.execute("SELECT id FROM sample WHERE subject = ? ORDER BY id", (subject,))
-        ]
-
-    def vectors(self, subject: int) -> set[bytes]:
-        """The bytes of a subject's templates."""
-        return {vector for (vector,) in self._db.execute("SELECT vector FROM sample WHERE subject = ?", (subject,))}
-
-    def held(self, subject: int) -> list[tuple[int, bytes, bool]]:
-        """(id, vector, whether a crop is kept) of a subject's samples, in the order they were enrolled."""
-        query = "SELECT id, vector, image_seal IS NOT NULL FROM sample WHERE subject = ? ORDER BY id"
-        return [(number, vector, bool(image)) for number, vector, image in self._db.execute(query, (subject,))]
+    def vector(self, number: int) -> bytes:
+        """The bytes of one template."""
+        found = self._db.execute("SELECT vector FROM sample WHERE id = ?", (number,)).fetchone()
+        self.hold(found, f"sample {number} is missing")
+        vector: bytes = found[0]
+        return vector
 
     def sample(self, number: int, space: str) -> Sample | None:
         """One sample with its crop; None when it is gone."""
@@ -95,10 +96,11 @@ class Rows:
         self._db.execute("INSERT INTO subject VALUES (?, ?, ?, ?, ?, ?)", values)
         return replace(head, last_subject=number, subjects=head.subjects + 1, balance=xor(head.balance, mark))
 
-    def note(self, subject: int, metadata: str) -> None:
+    def note(self, head: Head, subject: int, metadata: str) -> Head:
         """Replace a subject's metadata."""
         values = (metadata, seal(subject, metadata), subject)
         self._db.execute("UPDATE subject SET metadata = ?, metadata_seal = ? WHERE id = ?", values)
+        return replace(head, edits=head.edits + 1)
 
     def add_sample(self, head: Head, subject: int, sample: Sample) -> Head:
         """Insert a sample, and its crop if it has one."""
@@ -119,20 +121,21 @@ class Rows:
             self._db.execute("INSERT INTO image VALUES (?, ?, ?)", (number, *image))
         return replace(head, last_sample=number, samples=head.samples + 1, balance=xor(head.balance, mark))
 
-    def delete(self, head: Head, subject: int, numbers: list[int]) -> Head:
-        """Take out samples with their crops, and the subject with its last one."""
+    def delete(self, head: Head, numbers: list[int], subject: int | None) -> Head:
+        """Take out samples with their crops, then a subject who has none left."""
         balance = head.balance
         for number in numbers:
             (mark,) = self._db.execute("SELECT seal FROM sample WHERE id = ?", (number,)).fetchone()
             self._db.execute("DELETE FROM image WHERE sample = ?", (number,))
             self._db.execute("DELETE FROM sample WHERE id = ?", (number,))
             balance = xor(balance, mark)
-        last = not self.numbers(subject)
-        if last:
+        if subject is not None:
             (mark,) = self._db.execute("SELECT seal FROM subject WHERE id = ?", (subject,)).fetchone()
             self._db.execute("DELETE FROM subject WHERE id = ?", (subject,))
             balance = xor(balance, mark)
-        left = replace(head, subjects=head.subjects - last, samples=head.samples - len(numbers), balance=balance)
+        left = replace(
+            head, subjects=head.subjects - (subject is not None), samples=head.samples - len(numbers), balance=balance
+        )
         left = replace(left, epoch=head.epoch + 1, purge=1)
         return left if left.subjects else replace(left, space=None, dimension=None)
 

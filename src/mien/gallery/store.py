@@ -36,13 +36,12 @@ VERSION = 1
 
 _SCHEMA = (
     """CREATE TABLE head (id INTEGER PRIMARY KEY CHECK (id = 1), space TEXT, dimension INTEGER,
-subjects INTEGER NOT NULL, samples INTEGER NOT NULL, last_subject INTEGER NOT NULL, last_sample INTEGER NOT NULL, epoch INTEGER NOT NULL,
-purge INTEGER NOT NULL, balance BLOB NOT NULL, seal BLOB NOT NULL)""",
+subjects INTEGER NOT NULL, samples INTEGER NOT NULL, last_subject INTEGER NOT NULL, last_sample INTEGER NOT NULL,
+epoch INTEGER NOT NULL, edits INTEGER NOT NULL, purge INTEGER NOT NULL, balance BLOB NOT NULL, seal BLOB NOT NULL)""",
     """CREATE TABLE subject (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, enrolled TEXT NOT NULL,
 seal BLOB NOT NULL, metadata TEXT NOT NULL, metadata_seal BLOB NOT NULL)""",
     """CREATE TABLE sample (id INTEGER PRIMARY KEY, subject INTEGER NOT NULL REFERENCES subject (id),
 vector BLOB NOT NULL, quality REAL, source BLOB NOT NULL, image_seal BLOB, seal BLOB NOT NULL)""",
-    "CREATE INDEX sample_subject ON sample (subject)",
     "CREATE TABLE image (sample INTEGER PRIMARY KEY REFERENCES sample (id), png BLOB NOT NULL, geometry TEXT NOT NULL)",
 )
 
@@ -58,6 +57,7 @@ class Head:
     last_subject: int = 0  # ids are never used twice
     last_sample: int = 0
     epoch: int = 0  # grows whenever rows go away; while it stands still, rows are only added
+    edits: int = 0  # grows whenever somebody's metadata are replaced
     purge: int = 0  # 1 while erased bytes may still be somewhere in the file
     balance: bytes = bytes(16)
 

@@ -1,0 +1,412 @@
+"""One suite for every gallery engine: whoever holds one cannot tell which it is."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from mien import protocols
+from mien.errors import BadSubject, InputError, SpaceMismatch, UnknownSubject, UsageError
+from mien.gallery import BaseGallery, EmbeddedGallery, MemoryGallery
+from mien.types import Face, Frame, Match, Sample, Template
+
+Opener = Callable[..., BaseGallery]
+SPACE = "space-a"
+
+
+@pytest.fixture(params=["memory", "embedded"])
+def opener(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Opener]:
+    """Makes galleries of one engine; closes them afterwards."""
+    made: list[BaseGallery] = []
+
+    def make(**options: Any) -> BaseGallery:
+        if request.param == "memory":
+            made.append(MemoryGallery(**options))
+        else:
+            made.append(EmbeddedGallery(tmp_path / f"people{len(made)}.db", **options))
+        return made[-1]
+
+    yield make
+    for gallery in made:
+        gallery.close()
+
+
+@pytest.fixture
+def gallery(opener: Opener) -> BaseGallery:
+    return opener()
+
+
+def unit(*values: float) -> np.ndarray:
+    vector = np.array(values, np.float64)
+    return (vector / np.linalg.norm(vector)).astype(np.float32)
+
+
+def of(*values: float, space: str = SPACE) -> Sample:
+    return Sample(Template(unit(*values), space))
+
+
+def random_samples(seed: int, count: int, dimension: int = 16) -> list[Sample]:
+    rows = np.random.default_rng(seed).normal(size=(count, dimension))
+    return [of(*row) for row in rows]
+
+
+def photographed(seed: int) -> Sample:
+    rng = np.random.default_rng(seed)
+    frame = Frame(rng.integers(0, 256, (64, 48, 3), np.uint8), f"photos/{seed} é.jpg", 3, 1.25)
+    box, points = rng.uniform(0, 48, 4).astype(np.float32), rng.uniform(0, 48, (5, 2)).astype(np.float32)
+    face = Face(frame, box, points, 0.987654321, 7, (12.5, -3.25, 0.1))
+    return Sample(Template(unit(*rng.normal(size=16)), SPACE, 0.625), face, f"photos/{seed}.jpg")
+
+
+def brute_force(rows: list[tuple[str, np.ndarray]], probe: np.ndarray, k: int) -> list[Match]:
+    """What a search must answer: exact rational dot products, rounded once."""
+    best: dict[str, float] = {}
+    for name, vector in rows:
+        terms = zip(vector.tolist(), probe.tolist(), strict=True)
+        score = max(-1.0, min(1.0, float(sum(Fraction(a) * Fraction(b) for a, b in terms))))
+        best[name] = max(score, best.get(name, -1.0))
+    ranked = sorted(best.items(), key=lambda item: (-item[1], item[0]))
+    return [Match(*item) for item in ranked[:k]]
+
+
+def test_it_is_a_gallery(gallery: BaseGallery) -> None:
+    assert isinstance(gallery, protocols.Gallery)
+
+
+def test_an_empty_gallery_answers_and_counts_as_one(gallery: BaseGallery) -> None:
+    assert gallery.search(of(1, 0).template) == []
+    assert (len(gallery), gallery.people(), list(gallery.samples()), gallery.space) == (0, [], [], None)
+    assert bool(gallery)
+    assert gallery.verify() == []
+
+
+def test_enrol_tells_how_many_are_new_and_keeps_what_it_was_given(gallery: BaseGallery) -> None:
+    given_samples = [photographed(1), photographed(2)]
+    assert gallery.enrol("ana", given_samples, {"badge": 17}) == 2
+    assert gallery.enrol("ana", [given_samples[0], photographed(3), photographed(3)]) == 1
+    assert gallery.enrol("ana", given_samples) == 0
+    (person,) = gallery.people()
+    assert (person.subject, person.samples, person.images, person.metadata) == ("ana", 3, 3, {"badge": 17})
+    assert person.enrolled.endswith("+00:00")
+    assert gallery.space == SPACE
+    for (name, kept), wanted in zip(gallery.samples("ana"), [*given_samples, photographed(3)], strict=True):
+        assert name == "ana"
+        assert kept.template.vector.tobytes() == wanted.template.vector.tobytes()
+        assert (kept.template.space, kept.template.quality, kept.source) == (SPACE, 0.625, wanted.source)
+        assert kept.face is not None and wanted.face is not None
+        np.testing.assert_array_equal(kept.face.frame.pixels, wanted.face.frame.pixels)
+        np.testing.assert_array_equal(kept.face.box, wanted.face.box)
+        np.testing.assert_array_equal(kept.face.points, wanted.face.points)
+        for field in ("score", "track", "origin"):
+            assert getattr(kept.face, field) == getattr(wanted.face, field)
+        for field in ("source", "index", "time"):
+            assert getattr(kept.face.frame, field) == getattr(wanted.face.frame, field)
+
+
+def test_a_sample_without_a_crop_keeps_no_image(gallery: BaseGallery) -> None:
+    gallery.enrol("ana", [of(1, 0), of(0, 1)])
+    assert gallery.people()[0].images == 0
+    assert [sample.face for _, sample in gallery.samples()] == [None, None]
+
+
+def test_metadata_given_replaces_and_metadata_not_given_stays(gallery: BaseGallery) -> None:
+    gallery.enrol("ana", [of(1, 0)], {"badge": 1, "floor": [2, None, {"é": True}]})
+    gallery.enrol("ana", [of(0, 1)])
+    assert gallery.people()[0].metadata == {"badge": 1, "floor": [2, None, {"é": True}]}
+    assert gallery.enrol("ana", [], {"badge": 2}) == 0
+    assert gallery.people()[0].metadata == {"badge": 2}
+
+
+def test_changing_ones_own_array_changes_nothing_enrolled(gallery: BaseGallery) -> None:
+    sample = of(1, 0)
+    gallery.enrol("ana", [sample])
+    sample.template.vector[:] = unit(0, 1)
+    assert gallery.search(of(1, 0).template) == [Match("ana", 1.0)]
+    assert next(gallery.samples())[1].template.vector.tolist() == [1.0, 0.0]
+
+
+def test_people_and_samples_come_by_name(gallery: BaseGallery) -> None:
+    names = ["zoë", "Ana", "ana", "Åke", "7", "🙂", "a b/c"]
+    for number, name in enumerate(names):
+        gallery.enrol(name, [of(1, number)])
+    assert [person.subject for person in gallery.people()] == sorted(names)
+    assert [name for name, _ in gallery.samples()] == sorted(names)
+    assert len(gallery) == len(names)
+
+
+def test_composed_and_decomposed_names_are_one_subject(gallery: BaseGallery) -> None:
+    gallery.enrol("Ren\u00e9", [of(1, 0)])
+    gallery.enrol(" Rene\u0301 ", [of(0, 1)])
+    assert [person.samples for person in gallery.people()] == [2]
+    assert "Rene\u0301" in gallery
+    assert gallery.forget("Rene\u0301") == 2
+
+
+@pytest.mark.parametrize("name", ["", "   ", "a\x00b", "a\nb", "x" * 10_000, "\u202eana", "\u200d", "\ud800"])
+def test_bad_names_are_refused_by_every_verb(gallery: BaseGallery, name: str) -> None:
+    for verb in (lambda: gallery.enrol(name, [of(1, 0)]), lambda: gallery.forget(name), lambda: gallery.samples(name)):
+        with pytest.raises(BadSubject) as caught:
+            verb()
+        assert len(str(caught.value)) < 300
+    assert len(gallery) == 0
+
+
+@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_search_is_exact_ties_included(opener: Opener, data: st.DataObject) -> None:
+    dimension = data.draw(st.integers(1, 5))
+    whole = st.lists(st.integers(-2, 2), min_size=dimension, max_size=dimension).filter(any)
+    rows = [
+        (name, unit(*values))
+        for name, values in data.draw(st.lists(st.tuples(st.sampled_from("abcdefgh"), whole), min_size=1, max_size=25))
+    ]
+    probe, k = unit(*data.draw(whole)), data.draw(st.integers(1, 12))
+    with opener() as gallery:
+        for name, vector in rows:
+            gallery.enrol(name, [Sample(Template(vector, SPACE))])
+        assert gallery.search(Template(probe, SPACE), k) == brute_force(rows, probe, k)
+
+
+def test_search_is_exact_among_neighbours_one_rounding_apart(gallery: BaseGallery) -> None:
+    rng = np.random.default_rng(5)
+    centre = unit(*rng.normal(size=128))
+    rows = []
+    for number in range(300):
+        vector = centre.copy()
+        vector[rng.integers(128)] += np.float32(2.0**-27) * rng.integers(-3, 4)
+        rows.append((f"p{number // 2:03d}", vector))
+    for name, vector in rows:
+        gallery.enrol(name, [Sample(Template(vector, SPACE))])
+    probe = unit(*(centre + 0.3 * rng.normal(size=128)))
+    assert gallery.search(Template(probe, SPACE), 40) == brute_force(rows, probe, 40)
+
+
+def test_k_is_clipped_and_must_be_positive(gallery: BaseGallery) -> None:
+    gallery.enrol("ana", [of(1, 0)])
+    gallery.enrol("bo", [of(0, 1)])
+    assert [match.subject for match in gallery.search(of(1, 0.1).template, 1_000_000)] == ["ana", "bo"]
+    assert len(gallery.search(of(1, 0).template, 1)) == 1
+    for k in (0, -1):
+        with pytest.raises(UsageError):
+            gallery.search(of(1, 0).template, k)
+
+
+def test_fusion_of_several_templates(opener: Opener) -> None:
+    best, mean = opener(), opener(fusion="mean")
+    for gallery in (best, mean):
+        gallery.enrol("ana", [of(1, 0), of(0, 1)])
+        gallery.enrol("bo", [of(1, -1)])
+        gallery.enrol("none", [of(0, 1), of(0, -1)])
+    half = math.sqrt(0.5)
+    probe = of(1, 0).template
+    assert [(m.subject, pytest.approx(m.score, abs=1e-6)) for m in best.search(probe)] == [
+        ("ana", 1.0), ("bo", half), ("none", 0.0)
+    ]  # fmt: skip
+    found = {match.subject: match.score for match in mean.search(probe)}
+    assert found == {"ana": pytest.approx(half), "bo": pytest.approx(half), "none": 0.0}
+    best.forget("ana")
+    mean.enrol("ana", [of(1, 0.001)])
+    assert [match.subject for match in best.search(probe, 1)] == ["bo"]
+    assert [match.subject for match in mean.search(probe, 1)] == ["ana"]
+    with pytest.raises(UsageError):
+        opener(fusion="median")
+
+
+def broken_vectors() -> list[Any]:
+    nan = unit(1, 0)
+    nan[0] = np.nan
+    return [
+        nan,
+        np.array([np.inf, 0], np.float32),
+        np.zeros(2, np.float32),
+        unit(1, 0) * np.float32(1.01),
+        np.array([1.0, 0.0]),
+        unit(1, 0)[None],
+        np.empty(0, np.float32),
+        [1.0, 0.0],
+        unit(1, 0, 0),
+    ]
+
+
+@pytest.mark.parametrize("number", range(9))
+def test_broken_vectors_are_refused_whole(gallery: BaseGallery, number: int) -> None:
+    gallery.enrol("ana", [of(1, 0)])
+    broken = Template(broken_vectors()[number], SPACE)
+    with pytest.raises(InputError):
+        gallery.enrol("bo", [of(0, 1), Sample(broken)])
+    with pytest.raises(InputError):
+        gallery.search(broken)
+    assert [(person.subject, person.samples) for person in gallery.people()] == [("ana", 1)]
+    assert gallery.search(of(0, 1).template) == [Match("ana", 0.0)]
+
+
+def test_other_bad_input_is_refused_and_changes_nothing(gallery: BaseGallery) -> None:
+    huge = Face(Frame(np.zeros((10, 2000, 3), np.uint8)), np.zeros(4, np.float32), np.zeros((5, 2), np.float32), 1.0)
+    wrong: list[tuple[list[Sample], Any]] = [
+        ([], None),
+        ([], {"note": "nobody"}),
+        ([Sample(Template(unit(1, 0), SPACE, 1.5))], None),
+        ([Sample(Template(unit(1, 0), ""))], None),
+        ([of(1, 0)], {"when": object()}),
+        ([of(1, 0)], {"number": float("nan")}),
+        ([of(1, 0)], {1: "no text"}),
+        ([of(1, 0)], ["no mapping"]),
+        ([of(1, 0)], {"long": "x" * 70_000}),
+        ([of(0, 1), Sample(Template(unit(1, 0), SPACE), huge)], None),
+    ]
+    for samples, metadata in wrong:
+        with pytest.raises(InputError):
+            gallery.enrol("ana", samples, metadata)
+        assert (len(gallery), gallery.space, gallery.people()) == (0, None, [])
+
+
+def test_another_space_is_refused_and_told_how_to_migrate(gallery: BaseGallery) -> None:
+    with pytest.raises(SpaceMismatch):
+        gallery.enrol("ana", [of(1, 0), of(0, 1, space="space-b")])
+    assert len(gallery) == 0
+    gallery.enrol("ana", [of(1, 0)])
+    for attempt in (
+        lambda: gallery.enrol("ana", [of(0, 1, space="space-b")]),
+        lambda: gallery.search(of(1, 0, 0, space="space-b").template),
+    ):
+        with pytest.raises(SpaceMismatch) as caught:
+            attempt()
+        assert "space-a" in caught.value.message and "space-b" in caught.value.message
+        assert "mien migrate" in caught.value.remedy
+    gallery.forget("ana")
+    assert gallery.enrol("bo", [of(1, 0, 0, space="space-b")]) == 1  # an emptied gallery takes any
+
+
+def test_forget_leaves_the_neighbours_as_they_were(gallery: BaseGallery) -> None:
+    for number in range(12):
+        gallery.enrol(f"p{number:02d}", random_samples(number, 1 + number % 3), {"number": number})
+    before, people = {name: [] for name in (f"p{n:02d}" for n in range(12))}, gallery.people()
+    for name, sample in gallery.samples():
+        before[name].append(sample.template.vector.tobytes())
+    probe = random_samples(99, 1)[0].template
+    ranking = gallery.search(probe, 12)
+    for gone in ("p05", "p00", "p11"):
+        receipt = gallery.erase(gone)
+        assert (receipt.subject, receipt.samples, receipt.images) == (gone, len(before.pop(gone)), 0)
+        ranking = [match for match in ranking if match.subject != gone]
+        people = [person for person in people if person.subject != gone]
+        assert gallery.search(probe, 12) == ranking
+        assert gallery.people() == people
+        with pytest.raises(UnknownSubject):
+            gallery.forget(gone)
+    after: dict[str, list[bytes]] = {}
+    for name, sample in gallery.samples():
+        after.setdefault(name, []).append(sample.template.vector.tobytes())
+    assert after == before
+    gallery.enrol("p05", random_samples(5, 1))
+    assert gallery.search(random_samples(5, 1)[0].template, 1)[0].subject == "p05"
+
+
+def test_receipts_of_the_same_templates_agree(opener: Opener) -> None:
+    first, second = opener(), opener()
+    for gallery in (first, second):
+        gallery.enrol("ana", [photographed(1), photographed(2)])
+    one, two = first.erase("ana"), second.erase("ana")
+    assert (one.samples, one.images, one.digest) == (2, 2, two.digest)
+    first.enrol("ana", [photographed(1)])
+    assert first.erase("ana").digest != one.digest
+
+
+def test_forgetting_one_sample(gallery: BaseGallery) -> None:
+    gallery.enrol("ana", [of(1, 0), of(0, 1)])
+    gallery.enrol("bo", [of(-1, 0)])
+    assert gallery.forget_sample("ana", of(1, 1).template) is False
+    assert gallery.forget_sample("ana", of(1, 0).template) is True
+    assert [(match.subject, match.score) for match in gallery.search(of(1, 0).template)] == [("ana", 0.0), ("bo", -1.0)]
+    assert gallery.forget_sample("ana", of(0, 1).template) is True
+    assert [person.subject for person in gallery.people()] == ["bo"]
+    with pytest.raises(UnknownSubject):
+        gallery.forget_sample("ana", of(0, 1).template)
+
+
+def test_unknown_subjects_are_named_at_once(gallery: BaseGallery) -> None:
+    with pytest.raises(UnknownSubject, match="nobody"):
+        gallery.samples("nobody")
+    with pytest.raises(UnknownSubject, match="nobody"):
+        gallery.forget("nobody")
+
+
+def test_a_walk_survives_forgetting_on_the_way(gallery: BaseGallery) -> None:
+    for number in range(200):
+        gallery.enrol(f"p{number:03d}", [of(1, number)])
+    walk = gallery.samples()
+    seen = [next(walk)[0]]
+    gallery.forget("p100")
+    gallery.enrol("zz", [of(0, -1)])
+    seen += [name for name, _ in walk if name not in ("p100", "zz")]
+    assert seen == [f"p{number:03d}" for number in range(200) if number != 100]
+
+
+def test_closing_twice_is_allowed_and_use_afterwards_is_not(gallery: BaseGallery) -> None:
+    with gallery as same:
+        assert same is gallery
+        gallery.enrol("ana", [of(1, 0)])
+    gallery.close()
+    attempts: list[Callable[[], Any]] = [
+        lambda: gallery.enrol("ana", [of(1, 0)]),
+        lambda: gallery.search(of(1, 0).template),
+        gallery.people,
+        lambda: list(gallery.samples()),
+        lambda: len(gallery),
+        lambda: gallery.space,
+        gallery.verify,
+    ]
+    for attempt in attempts:
+        with pytest.raises(UsageError, match="closed"):
+            attempt()
+
+
+def test_threads_may_share_one_gallery(gallery: BaseGallery) -> None:
+    gallery.enrol("anchor", [of(*([1.0] + [0.0] * 15))])
+    probe = of(*([1.0] + [0.0] * 15)).template
+    wrong: list[object] = []
+
+    def write(worker: int) -> None:
+        for number in range(15):
+            gallery.enrol(f"w{worker}-{number}", random_samples(100 * worker + number, 2))
+            if number % 5 == 4:
+                gallery.forget(f"w{worker}-{number}")
+
+    def read() -> None:
+        for _ in range(60):
+            matches = gallery.search(probe, 3)
+            if matches[0] != Match("anchor", 1.0) or "anchor" not in {person.subject for person in gallery.people()}:
+                wrong.append(matches)
+
+    with ThreadPoolExecutor(6) as pool:
+        work = [pool.submit(write, worker) for worker in range(3)] + [pool.submit(read) for _ in range(3)]
+        for each in work:
+            each.result()
+    assert wrong == []
+    assert len(gallery) == 1 + 3 * 12
+    assert gallery.verify() == []
+
+
+def test_backup_is_a_gallery_with_the_same_people(gallery: BaseGallery, tmp_path: Path) -> None:
+    for number in range(5):
+        gallery.enrol(f"p{number}", [photographed(number), photographed(number + 50)], {"number": number})
+    target = tmp_path / "copy of people.db"
+    gallery.backup(target)
+    with pytest.raises(UsageError):
+        gallery.backup(target)
+    assert [path.name for path in tmp_path.iterdir() if "copy" in path.name] == [target.name]
+    probe = photographed(52).template
+    with EmbeddedGallery(target, create=False) as copy:
+        assert copy.people() == gallery.people()
+        assert copy.search(probe, 5) == gallery.search(probe, 5)
+        assert copy.verify() == []
+        assert all(sample.face is not None for _, sample in copy.samples())
