@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,11 +13,16 @@ from mien import wire
 from mien.cli.group import verb
 from mien.cli.options import gallery_at, pair, with_engine
 from mien.cli.output import Column, Output, Step, answers
-from mien.errors import InputError, MienError, UsageError
+from mien.cli.sources import Found, gather, gather_people
+from mien.errors import InputError, UsageError
 
 if TYPE_CHECKING:
-    from mien.engine import Engine
+    from mien.engine import Engine, Enrolment
+    from mien.protocols import Gallery
 
+Pictures = Sequence[str | Path]
+People = Mapping[str, Pictures]
+PART = 64  # pictures between two writes
 REFUSED = 65  # exit code when a picture could not be used, though the rest went in
 COLUMNS = (
     Column("subject", lambda one: one["subject"], width=24),
@@ -53,18 +59,17 @@ def command(  # noqa: PLR0913 - one parameter per option
     The gallery is made if there is none. Each picture must show one person. A person is on the disk when their line
     appears; running the same command again adds only what is new. A picture that cannot be used does not stop the
     rest: it is listed at the end, and the exit code is then 65."""
-    people = _people(subject, pictures, folder)
-    refused: list[tuple[str, MienError]] = []
-    total = sum(len(paths) for _, paths in people)
+    people, found = _people(subject, pictures, folder)
+    refused, total = found.refused, sum(len(paths) for paths in people.values())
     with (
         gallery_at(gallery, create=True) as store,
         out.listing("people", COLUMNS) as listing,
         out.progress("enrolling", total, "pictures") as step,
     ):
-        for name, paths in people:
+        for name, paths in people.items():
             try:
-                made = engine.enrol(
-                    store, name, _counted(paths, step), keep_images=keep_images, metadata=dict(metadata) or None
+                made = _enrol(
+                    engine, store, name, paths, step, keep_images=keep_images, metadata=dict(metadata) or None
                 )
             except InputError as error:
                 refused.append((name, error))
@@ -72,23 +77,44 @@ def command(  # noqa: PLR0913 - one parameter per option
             refused += [(refusal.source, refusal.error) for refusal in made.refused]
             listing.add(wire.encode(made))
         listing.also(gallery=gallery, failures=out.problems(refused))
+    out.passed(found.passed)
     out.failures(refused)
     return REFUSED if refused else 0
 
 
-def _people(subject: str | None, pictures: tuple[str, ...], folder: str | None) -> list[tuple[str, list[Path]]]:
-    from mien.media import find, folder_per_person
-
+def _people(subject: str | None, pictures: Sequence[str], folder: str | None) -> tuple[People, Found]:
     if folder is not None and subject is not None:
         raise UsageError("--from names every person after their folder.", "Leave out the name and the pictures.")
     if folder is not None:
-        return [(name, list(paths)) for name, paths in folder_per_person(folder)]
+        people, found = gather_people(folder)
+        return dict(people), found
     if subject is None or not pictures:
         raise UsageError("Nobody to enrol.", "Give a name and pictures, or --from with a folder per person.")
-    return [(subject, list(find(pictures)))]
+    found = gather(pictures)
+    return ({subject: found.sources} if found.sources else {}), found
 
 
-def _counted(paths: Iterable[Path], step: Step) -> Iterator[Path]:
+def _enrol(engine: Engine, store: Gallery, name: str, paths: Pictures, step: Step, **options: Any) -> Enrolment:
+    """One person, durable after every PART pictures, so that little is lost when somebody with thousands is stopped."""
+    whole: Enrolment | None = None
+    for start in range(0, len(paths), PART):
+        made = engine.enrol(store, name, _counted(paths[start : start + PART], step), **options)
+        whole = made if whole is None else _joined(whole, made)
+    assert whole is not None  # folder_per_person and gather leave out people without pictures
+    return whole
+
+
+def _joined(one: Enrolment, other: Enrolment) -> Enrolment:
+    return replace(
+        one,
+        added=one.added + other.added,
+        known=one.known + other.known,
+        refused=one.refused + other.refused,
+        warnings=tuple(dict.fromkeys(one.warnings + other.warnings)),
+    )
+
+
+def _counted(paths: Iterable[str | Path], step: Step) -> Iterator[str | Path]:
     for path in paths:
         yield path
         step(1)

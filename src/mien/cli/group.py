@@ -105,6 +105,7 @@ def tell(error: MienError, words: Sequence[str] = ()) -> int:
         click.echo("".join(traceback.format_exception(error)), err=True)
     if "--json" in words:
         click.echo(json.dumps(wire.problem(error)))
+    sys.stdout.flush()
     click.echo(f"mien: {plain(str(error))}", err=True)
     return error.exit_code
 

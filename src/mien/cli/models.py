@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 CORRUPT = 69  # exit code when a file is not what its card says
 LIST = (
-    Column("name", lambda one: one["name"]),
+    Column("name", lambda one: one["name"] + (" (default)" if one["default"] else "")),
     Column("task", lambda one: one["task"]),
     Column("commercial use", lambda one: one["commercial"]),
     Column("state", lambda one: one["state"]),
@@ -47,8 +47,8 @@ yes = click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 @click.pass_context
 @answers
 def command(context: click.Context, out: Output) -> None:
-    """Without a further word it lists them. A model whose weights may not, or perhaps not, be used commercially
-    loads only after `mien models accept NAME`. MIEN_MODELS may name a folder of model files, tried before the network."""
+    """Without a further word it lists them. A model whose weights may not, or perhaps not, be used commercially loads
+    only after `mien models accept NAME`. MIEN_MODELS may name folders of model files, tried before the network."""
     if context.invoked_subcommand is None:
         _list(out)
 

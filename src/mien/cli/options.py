@@ -13,8 +13,10 @@ import click
 from mien.errors import GalleryNotFound, UsageError
 
 if TYPE_CHECKING:
+    from mien.engine import Engine
     from mien.gallery import BaseGallery
 
+_REQUIRE = "A reading there must be, such as liveness:live:0.9 (with --judge); repeatable."
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
@@ -52,11 +54,9 @@ def with_engine(judges: bool = False) -> Decorator:
         @click.option("--threads", type=click.IntRange(1), help="Workers for many pictures (default: all cores).")
         @functools.wraps(function)
         def wrapped(*words: Any, detector: str, embedder: str, threads: int | None, **options: Any) -> Any:
-            from mien.engine import Engine
-
             named = {"detector": detector, "embedder": embedder, "judges": options.pop("judge", ()), "threads": threads}
-            chosen: dict[str, Any] = {key: value for key, value in named.items() if value}
-            return function(*words, engine=Engine(**chosen), **options)
+            chosen = {key: value for key, value in named.items() if value}
+            return function(*words, engine=make_engine(**chosen), **options)
 
         if not judges:
             return wrapped
@@ -64,6 +64,13 @@ def with_engine(judges: bool = False) -> Decorator:
         return judge(wrapped)
 
     return decorate
+
+
+def make_engine(**chosen: Any) -> Engine:
+    """The engine of a command; tests put their own here."""
+    from mien.engine import Engine
+
+    return Engine(**chosen)
 
 
 def with_policy(many: bool) -> Decorator:

@@ -93,16 +93,25 @@ class Output:
     def note(self, text: str) -> None:
         """A remark on stderr, for people; not when quiet."""
         if not self.quiet:
+            sys.stdout.flush()
             with self._paused():
                 click.echo(plain(text), err=True)
 
     def failures(self, refused: Sequence[tuple[str, MienError]]) -> None:
         """What went wrong along the way, listed at the end on stderr."""
         if refused:
+            sys.stdout.flush()
             click.echo(f"mien: {len(refused)} could not be used:", err=True)
             for source, error in refused:
                 text = str(error) if source in str(error) else f"{source}: {error}"
                 click.echo(f"  {plain(text)}", err=True)
+
+    def passed(self, count: int) -> None:
+        """Remark how many files were passed over as no pictures and no videos."""
+        if count:
+            self.note(
+                f"{count} {'file that is' if count == 1 else 'files that are'} no picture and no video passed over."
+            )
 
     @staticmethod
     def problems(refused: Sequence[tuple[str, MienError]]) -> list[dict[str, Any]]:
@@ -178,6 +187,7 @@ class Listing:
         self.out = out
         self.key = key
         self.columns = [column for column in columns if column.table or out.form != "table"]
+        self._widths = [max(column.width, len(column.title)) for column in self.columns]
         self.count = 0
         self._rest: dict[str, Any] = {}
         self._open = False
@@ -191,7 +201,7 @@ class Listing:
         elif self.out.form == "csv":
             self.out.rows((), [cells])
         else:
-            self.out.line([(cell, column.width) for cell, column in zip(cells, self.columns, strict=True)])
+            self.out.line(list(zip(cells, self._widths, strict=True)))
         self.count += 1
         sys.stdout.flush()
 
@@ -230,7 +240,7 @@ class Listing:
         elif self.out.form == "csv":
             self.out.rows(titles, ())
         else:
-            self.out.line([(column.title.upper(), column.width) for column in self.columns])
+            self.out.line([(title.upper(), width) for title, width in zip(titles, self._widths, strict=True)])
 
 
 def answers(function: Callable[..., Any]) -> Callable[..., Any]:

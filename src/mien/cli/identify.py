@@ -1,0 +1,133 @@
+"""`mien identify`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from mien import wire
+from mien.cli import words
+from mien.cli.group import verb
+from mien.cli.options import gallery_at, with_engine, with_policy
+from mien.cli.output import Column, Listing, Output, Step, answers
+from mien.cli.pictures import Canvas
+from mien.cli.sources import Refused, gather
+from mien.errors import InputError, MienError
+from mien.types import Decision
+
+if TYPE_CHECKING:
+    from mien.decide import Policy
+    from mien.engine import Engine
+    from mien.gallery import BaseGallery
+
+COLUMNS = (
+    Column("verdict", lambda one: one["verdict"], width=7),
+    Column("subject", lambda one: one["subject"], width=20),
+    Column("score", lambda one: one["score"], width=5),
+    Column("threshold", lambda one: one["threshold"] and one["threshold"]["threshold"], width=9),
+    Column("fmr", lambda one: one["threshold"] and one["threshold"]["fmr"], table=False),
+    Column("source", lambda one: one["source"], width=28),
+    Column("seen", words.place, width=20),
+    Column("start", lambda one: one["span"] and one["span"][0], table=False),
+    Column("end", lambda one: one["span"] and one["span"][1], table=False),
+    Column("reasons", lambda one: one["reasons"]),
+)
+
+
+@verb("identify")
+@click.argument("gallery", metavar="GALLERY")
+@click.argument("sources", metavar="SOURCE...", nargs=-1, required=True)
+@click.option("--draw", metavar="DIR", help="Write annotated pictures, and a timeline per video, into this folder.")
+@with_policy(many=True)
+@with_engine(judges=True)
+@answers
+def command(
+    gallery: str, sources: tuple[str, ...], draw: str | None, engine: Engine, policy: Policy, out: Output
+) -> int:
+    """A source is a picture, a video, a folder, a pattern in quotes, or the address of a camera or stream.
+    One line per person seen, as soon as the person has left or the source ends.
+
+    Exit code: 0 somebody was accepted, 1 people were seen and none was accepted, 2 nobody was seen or all were too poor
+    to tell. When a source could not be used the rest goes on, and the exit code is that of the first such failure.
+
+    Without --fmr or --fpir the threshold is such that 1 stranger in 100 would be taken for somebody of this gallery."""
+    found = gather(sources)
+    with (
+        gallery_at(gallery, read_only=True) as people,
+        out.listing("decisions", COLUMNS) as listing,
+        out.progress("identifying", len(found.sources), "sources") as step,
+    ):
+        canvas = Canvas.folder(draw) if draw else None
+        work = _Work(engine, people, policy, listing, step, canvas, found.refused)
+        work.do(found.sources)
+        listing.also(without_people=work.empty, failures=out.problems(work.refused))
+        listing.also(drawn=canvas.written if canvas else [])
+    for source in work.empty:
+        out.note(f"{source}: nobody seen")
+    out.passed(found.passed)
+    out.failures(work.refused)
+    return work.code()
+
+
+@dataclass
+class _Work:
+    engine: Engine
+    people: BaseGallery
+    policy: Policy
+    listing: Listing
+    step: Step
+    canvas: Canvas | None
+    refused: Refused
+    empty: list[str] = field(default_factory=list)
+    verdicts: set[str] = field(default_factory=set)
+
+    def do(self, sources: list[str | Path]) -> None:
+        """Stills side by side on all threads, each video by itself as it goes."""
+        for still, group in groupby(sources, key=_is_still):
+            if still:
+                for source, answer in self.engine.map(self._still, group):
+                    self._note(source, iter(answer) if isinstance(answer, list) else answer)
+            else:
+                for source in group:
+                    self._note(source, self.engine.identify(source, self.people, self.policy))
+
+    def code(self) -> int:
+        """The verb's exit code."""
+        if self.refused:
+            return self.refused[0][1].exit_code
+        return 0 if "accept" in self.verdicts else 1 if "reject" in self.verdicts else 2
+
+    def _still(self, source: str | Path) -> list[Decision]:
+        return list(self.engine.identify(source, self.people, self.policy))
+
+    def _note(self, source: str | Path, answers: Iterator[Decision] | MienError) -> None:
+        seen: list[Decision] = []
+        try:
+            if isinstance(answers, MienError):
+                raise answers
+            for decision in answers:
+                seen.append(decision)
+                self.verdicts.add(decision.verdict)
+                self.listing.add(wire.decision(decision))
+        except InputError as error:
+            self.refused.append((str(source), error))
+        else:
+            if not seen:
+                self.empty.append(str(source))
+        if self.canvas is not None and seen:
+            self.canvas.decisions(source, seen)
+        self.step(1)
+
+
+def _is_still(source: str | Path) -> bool:
+    from mien.media import kind
+
+    try:
+        return bool(kind(source) == "image")
+    except MienError:
+        return True  # said when it is opened
