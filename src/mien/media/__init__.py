@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from mien.media.draw import draw_faces
     from mien.media.image import read_image, write_image
     from mien.media.source import find, folder_per_person, frames_of, kind
-    from mien.media.timeline import Row, timeline
+    from mien.media.timelines import TimelineRow, timeline
     from mien.media.video import Video, open_video
 
 _HOME = {
-    "Row": "timeline",
+    "TimelineRow": "timelines",
     "Video": "video",
     "draw_faces": "draw",
     "find": "source",
@@ -28,11 +28,11 @@ _HOME = {
     "open_video": "video",
     "read_audio": "audio",
     "read_image": "image",
-    "timeline": "timeline",
+    "timeline": "timelines",
     "write_image": "image",
 }
 __all__ = [
-    "Row",
+    "TimelineRow",
     "Video",
     "draw_faces",
     "find",
@@ -51,5 +51,5 @@ def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
-    globals()[name] = value  # also takes the place of the submodule of the same name (`timeline`)
+    globals()[name] = value
     return value

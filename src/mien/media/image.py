@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from mien.errors import CannotWrite, MediaNotFound, UnreadableMedia, UsageError
 from mien.media.door import content_of, head_of, shown
 from mien.media.hush import hushed, quiet
+from mien.media.orient import upright
 from mien.media.sniff import HEAD, kind_of, picture_format
 from mien.types import U8, Frame
 
@@ -177,7 +178,7 @@ def _decode(data: bytes, name: str, max_pixels: int) -> U8:
         except _DAMAGE as error:
             raise UnreadableMedia(f"{name} is cut short or damaged: {_reason(error)}.", _AGAIN) from error
     del image
-    return _turn(pixels, orientation)
+    return upright(pixels, orientation)
 
 
 def _is_libtiff(image: Image) -> bool:
@@ -227,18 +228,6 @@ def _from_deep(grey: NDArray[Any]) -> U8:
         raise ValueError("it holds 32-bit values, whose range is unknown")
     small = ((grey.astype(np.uint32) * 255 + 32767) // 65535).astype(np.uint8)
     return np.repeat(small[:, :, None], 3, axis=2)
-
-
-def _turn(pixels: U8, orientation: int) -> U8:
-    """Apply an EXIF orientation (1..8); other values mean none, as viewers treat them."""
-    if orientation not in range(2, 9):
-        return pixels if pixels.flags.c_contiguous and pixels.flags.writeable else np.array(pixels, order="C")
-    import cv2  # nine times as fast as numpy at this
-
-    flips = {2: 1, 3: -1, 4: 0, 6: 1, 7: -1, 8: 0}  # cv2's words for sideways, both, upside down
-    turned = cv2.transpose(pixels) if orientation >= 5 else pixels
-    turned = cv2.flip(turned, flips[orientation]) if orientation in flips else turned
-    return np.asarray(turned, np.uint8)
 
 
 def _plugin(module: str, name: str) -> Callable[[bytes], Any]:
