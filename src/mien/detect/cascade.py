@@ -55,9 +55,8 @@ class Cascade:
         return found.where(suppress(found.boxes, found.scores, _SAME_FACE, "smaller"))
 
     def centred(self, pyramid: Pyramid, boxes: F32) -> F32:
-        """Rough boxes (n, 4) of faces as squares, corrected by R-Net, in order."""
-        boxes = squares(boxes)
-        return squares(moved(boxes, self._run(self._rnet, pyramid, boxes, 24)[0])) if len(boxes) else boxes
+        """Rough square boxes (n, 4) of faces, n > 0, corrected by R-Net, in order."""
+        return squares(moved(boxes, self._run(self._rnet, pyramid, boxes, 24)[0]))
 
     def inspect(self, pyramid: Pyramid, boxes: F32) -> Found:
         """O-Net's opinion on every square box (n, 4), in order."""

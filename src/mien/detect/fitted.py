@@ -28,7 +28,7 @@ class Fitted:
 
 
 def fitted(pixels: U8, longest: int, size: tuple[int, int] | None = None) -> Fitted:
-    """`longest`: px that no side may exceed. `size`: width and height of the canvas; None for the least that will do."""
+    """`longest`: px that no side may exceed. `size`: width and height of the canvas; None for the least that does."""
     height, width = pixels.shape[:2]
     room = (longest / width, longest / height, *((size[0] / width, size[1] / height) if size else ()))
     scale = min(1.0, *room)

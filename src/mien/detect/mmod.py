@@ -41,7 +41,7 @@ class MmodOptions:
 
 
 class Mmod:
-    """Detector with dlib's network; `pointer` puts five points into its boxes. Safe to call from several threads."""
+    """Detector with dlib's network; `pointer` gives its boxes their points. Safe to call from several threads."""
 
     def __init__(
         self,

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from mien.detect.boxes import sides, squares
 from mien.detect.cascade import Cascade
 from mien.detect.found import Found, Session, each, nothing
 from mien.detect.pyramid import Pyramid
@@ -59,9 +60,16 @@ class Mtcnn:
         """One face per rough box (n, 4), in order: R-Net centres it, O-Net gives box, points and score.
 
         Nothing is dropped: whoever asks decides from which score on there is a face."""
-        pyramid = Pyramid(frame.pixels)
-        rough = np.asarray(boxes, np.float32).reshape(-1, 4)
-        return self._cascade.inspect(pyramid, self._cascade.centred(pyramid, rough)).faces(frame)
+        rough = squares(np.asarray(boxes, np.float32).reshape(-1, 4))
+        if not len(rough):
+            return []
+        # Only the neighbourhood of the boxes is reduced, not the whole frame.
+        reach = sides(rough).max() / 2
+        x0, y0 = np.clip(np.floor(rough[:, :2].min(axis=0) - reach), 0, (frame.width - 1, frame.height - 1)).astype(int)
+        x1, y1 = np.maximum(np.ceil(rough[:, 2:].max(axis=0) + reach).astype(int), (x0 + 1, y0 + 1))
+        part, corner = Pyramid(frame.pixels[y0:y1, x0:x1]), np.array([x0, y0], np.float32)
+        found = self._cascade.inspect(part, self._cascade.centred(part, rough - np.tile(corner, 2)))
+        return Found(found.boxes + np.tile(corner, 2), found.points + corner, found.scores).faces(frame)
 
     def _find(self, pixels: U8) -> Found:
         found = self._search(pixels, self.options.accept)

@@ -1,8 +1,8 @@
 """SCRFD: anchor-based detector with five points, as InsightFace exports it.
 
-J. Guo, J. Deng, A. Lattas, S. Zafeiriou, "Sample and Computation Redistribution for Efficient Face Detection", ICLR 2022.
-The files have nine unnamed outputs: scores, distances to the four edges, and points, each for strides 8, 16 and 32, with
-two anchors per cell; edges and points are in strides from the cell's corner.
+J. Guo, J. Deng, A. Lattas, S. Zafeiriou, "Sample and Computation Redistribution for Efficient Face Detection",
+ICLR 2022. The files have nine outputs: scores, distances to the four edges, and points, each for strides 8, 16 and 32,
+with two anchors per cell; edges and points are in strides from the cell's corner.
 """
 
 from __future__ import annotations
