@@ -33,7 +33,7 @@ def card(ref: str | os.PathLike[str]) -> Card:
     paths = _paths()
     name = str(ref)
     if name not in paths:
-        close = difflib.get_close_matches(name.lower().replace("-", "_"), paths, n=2, cutoff=0.5)
+        close = difflib.get_close_matches(name.lower().replace("-", "_"), paths, n=2, cutoff=0.6)
         hint = f"Did you mean {' or '.join(close)}?" if close else "`mien models` lists the names."
         raise UnknownModel(f"No model is called {name!r}.", hint)
     return read(paths[name])

@@ -182,8 +182,6 @@ def _go_on(url: str, wanted: Wanted, part: Path, progress: Progress | None) -> N
     have = _size(part)
     if have and have == wanted.size:
         return
-    if wanted.size is not None and have > wanted.size:
-        have = 0
     headers = {"User-Agent": "mien", "Accept-Encoding": "identity"}
     if have:
         headers["Range"] = f"bytes={have}-"
@@ -194,7 +192,7 @@ def _go_on(url: str, wanted: Wanted, part: Path, progress: Progress | None) -> N
             length = answer.headers.get("Content-Length")
             total = have + int(length) if length and length.isdigit() else wanted.size
             if wanted.size is not None and total != wanted.size:
-                raise _Gone(f"offers {total} bytes where the card says {wanted.size}")
+                raise _Other(f"offers {total} bytes where the card says {wanted.size}")
             with part.open("ab" if have else "wb") as out:
                 got = _copy(answer, out, wanted, total, progress)
                 out.flush()
@@ -213,7 +211,7 @@ def _go_on(url: str, wanted: Wanted, part: Path, progress: Progress | None) -> N
 
 
 def _copy(body: _Body, out: BinaryIO, wanted: Wanted, total: int | None, progress: Progress | None) -> int:
-    """Append `body` to `out`; returns the bytes now there. Raises _Gone when they are more than they may be."""
+    """Append `body` to `out`; returns the bytes now there. Raises _Other when they are more than they may be."""
     done = out.seek(0, os.SEEK_END)
     most = wanted.size if wanted.size is not None else LARGEST
     if progress:
@@ -221,7 +219,7 @@ def _copy(body: _Body, out: BinaryIO, wanted: Wanted, total: int | None, progres
     while chunk := body.read(CHUNK):
         done += len(chunk)
         if done > most:
-            raise _Gone(f"gave more than {most} bytes")
+            raise _Other(f"gave more than {most} bytes")
         out.write(chunk)
         if progress:
             progress(wanted.name, done, total)

@@ -39,6 +39,14 @@ def card_folders() -> tuple[Path, ...]:
     return _folders("MIEN_CARDS")
 
 
+def is_file(path: Path) -> bool:
+    """Whether a file is there; a folder one may not look into holds none."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
+
+
 def sha256(path: Path) -> str:
     """SHA-256 of a file, as hex."""
     with path.open("rb") as stream:

@@ -102,7 +102,7 @@ def verify(names: Iterable[str]) -> tuple[FileStatus, ...]:
 def _pinned(card: Card, file: File) -> Wanted:
     if file.sha256 is not None:
         return Wanted(file.name, card.name, file.sha256, file.size)
-    here = next((path for _, path in _places(card, file) if path.is_file()), None)
+    here = next((path for _, path in _places(card, file) if places.is_file(path)), None)
     seen = f' (that of {here} is "{places.sha256(here)}")' if here else ""
     raise ModelUnavailable(
         f"The card of {card.name} names no SHA-256 for {file.name}, so its bytes cannot be told from others.",
@@ -114,7 +114,7 @@ def _obtain(card: Card, file: File, progress: Progress | None) -> Path:
     wanted = _pinned(card, file)
     other = None
     for where, path in _places(card, file):
-        if path.is_file():
+        if places.is_file(path):
             problem = _problem(path, wanted)
             if not problem:
                 return path
@@ -134,6 +134,8 @@ def _places(card: Card, file: File) -> Iterator[tuple[Where, Path]]:
             for folder in _package_folders(source.package):
                 yield "package", folder / source.path
     for folder in places.mirrors():
+        if not folder.is_dir():
+            log.warning("MIEN_MODELS names the folder %s, which does not exist", folder)
         yield "mirror", folder / file.name
     if file.sha256 is not None:
         yield "cache", _kept(Wanted(file.name, card.name, file.sha256))
@@ -178,7 +180,7 @@ def _status(card: Card, file: File) -> FileStatus:
     wanted = Wanted(file.name, card.name, file.sha256, file.size)
     bad: FileStatus | None = None
     for where, path in _places(card, file):
-        if path.is_file():
+        if places.is_file(path):
             problem = _problem(path, wanted)
             status = FileStatus(card.name, file.role, file.name, where, path, not problem, problem)
             if status.ok:
