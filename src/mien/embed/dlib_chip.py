@@ -76,7 +76,7 @@ def _halved(picture: U8) -> U8:
     if not height or not width:
         return np.zeros((0, 0, 3), np.uint8)
     summed = cv2.sepFilter2D(picture, cv2.CV_32F, _TAPS, _TAPS)[2 : 2 * height + 2 : 2, 2 : 2 * width + 2 : 2]
-    return np.floor(summed / 256).astype(np.uint8)
+    return np.asarray(np.floor(summed / 256), np.uint8)
 
 
 def _bilinear(picture: U8, back: F64, origin: F64) -> U8:

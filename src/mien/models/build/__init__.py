@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from mien.models.build import dlib_nets, mtcnn_nets, points5
+from mien.models.build import dlib_nets, int8, mtcnn_nets, points5
 
-VERSION = "2"  # of the recipes: another one means other bytes from the same sources
+VERSION = "3"  # of the recipes: another one means other bytes from the same sources
 
 RECIPES: Mapping[str, Callable[[Mapping[str, Path]], dict[str, bytes]]] = {
     "dlib_resnet": dlib_nets.build_resnet,
+    "dlib_resnet_int8": int8.build,
     "dlib_mmod": dlib_nets.build_mmod,
     "dlib_points5": points5.build,
     "mtcnn": mtcnn_nets.build,
