@@ -254,8 +254,7 @@ class EmbeddedGallery(BaseGallery):
                 self._db.execute("VACUUM")
                 with self._change():
                     store.write_head(self._db, replace(self._head, purge=0))
-                if self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:
-                    raise GalleryBusy("")
+                store.empty_log(self._db, self._timeout)
         except (GalleryBusy, GalleryFull) as error:
             why = "another process is using it" if isinstance(error, GalleryBusy) else "the disk is full"
             raise type(error)(
@@ -271,7 +270,7 @@ class EmbeddedGallery(BaseGallery):
             if self._head.purge:
                 self._purge()
             elif self._seen.log:
-                self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                store.empty_log(self._db, 0.0)
 
     def _walk(self, walk: list[tuple[str, int]]) -> Iterator[tuple[str, Sample]]:
         # Blocks, not one open cursor: a reader in the middle of a walk would keep the log from being emptied.

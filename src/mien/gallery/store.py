@@ -13,6 +13,7 @@ import hashlib
 import os
 import sqlite3
 import struct
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import astuple, dataclass, fields
@@ -343,6 +344,16 @@ def _expected_tables() -> list[tuple[Any, ...]]:
         for statement in _SCHEMA:
             db.execute(statement)
         return _tables(db)
+
+
+def empty_log(db: sqlite3.Connection, timeout: float) -> None:
+    """Bring everything into the file and cut the log to nothing. Raises GalleryBusy when others are in the way for long."""
+    deadline = time.monotonic() + timeout
+    # SQLite waits for readers by itself, but not for another process that is emptying the log.
+    while db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:
+        if time.monotonic() >= deadline:
+            raise GalleryBusy("The log of the gallery is in use.", "Try again later.")
+        time.sleep(0.01)
 
 
 @contextmanager
