@@ -260,3 +260,16 @@ def test_a_typo_is_answered_with_the_nearest_name(typo: str, meant: str) -> None
 def test_a_path_that_is_no_card(tmp_path: Path) -> None:
     with pytest.raises(UnknownModel, match=r"no card at .*gone\.toml"):
         card(tmp_path / "gone.toml")
+
+
+GUIDE = Path(__file__).parents[2] / "docs" / "guides" / "models.md"
+
+
+def test_the_guide_names_every_card() -> None:
+    text = GUIDE.read_text(encoding="utf-8")
+    assert [name for name in BUILT_IN_NAMES if f"`{name}`" not in text] == []
+
+
+def test_the_card_in_the_guide_can_be_read(tmp_path: Path) -> None:
+    text = GUIDE.read_text(encoding="utf-8").split("```toml\n")[1].split("```")[0]
+    assert read(written(tmp_path, text.replace("…", "0" * 64), "my_embedder")).dimension == 512
