@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -49,8 +49,13 @@ class Mtcnn:
         """`nets`: sessions of the roles pnet, rnet and onet. Frames of one call are shared among `threads`."""
         self.name = name
         self.options = options or MtcnnOptions()
+        self._nets = nets
         self._cascade = Cascade(nets)
         self._threads = threads
+
+    def one_look(self) -> Mtcnn:
+        """The same detector without second looks, as a tracker wants it: in a video the next frame is one."""
+        return Mtcnn(self._nets, self.name, self._threads, replace(self.options, retries=()))
 
     def detect(self, frames: Sequence[Frame]) -> list[list[Face]]:
         """One list of faces per frame, largest face first; an empty list where there is none."""

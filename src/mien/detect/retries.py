@@ -19,11 +19,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.detect.found import Found
+from mien.detect.pyramid import Pyramid
 from mien.types import U8
 
 _FULL = 170  # grey levels between the 1st and the 99th percentile above which a spread changes too little
 _SAMPLES = 256  # pixels per side that the percentiles are taken from
 _BORDER = 1 / 3  # of the longer side
+_FILLED = 400  # px: longer side to which a picture is reduced before a border is put round it
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,6 +42,7 @@ class View:
         centre = (found.boxes[:, :2] + sides / 2) @ rotation.T + shift
         lying = abs(rotation[0, 1]) > abs(rotation[0, 0])
         half = (sides[:, ::-1] if lying else sides) / 2
+        half = half * np.hypot(*rotation[:, 0])
         boxes = np.concatenate([centre - half, centre + half], axis=1)
         return Found(boxes.astype(np.float32), (found.points @ rotation.T + shift).astype(np.float32), found.scores)
 
@@ -57,10 +60,13 @@ def tone(pixels: U8) -> Iterator[View]:
 
 
 def border(pixels: U8) -> Iterator[View]:
-    """The edge colours continued all round."""
-    width = round(max(pixels.shape[:2]) * _BORDER)
-    wider = cv2.copyMakeBorder(pixels, width, width, width, width, cv2.BORDER_REPLICATE)
-    yield View(np.asarray(wider), np.array([[1.0, 0, -width], [0, 1, -width]]))
+    """The edge colours continued all round; the picture is reduced first, as a face that fills it stays large enough."""
+    scale = min(1.0, _FILLED / max(pixels.shape[:2]))
+    small = pixels if scale == 1 else Pyramid(pixels).scaled(scale)
+    width = round(max(small.shape[:2]) * _BORDER)
+    wider = cv2.copyMakeBorder(small, width, width, width, width, cv2.BORDER_REPLICATE)
+    x, y = pixels.shape[1] / small.shape[1], pixels.shape[0] / small.shape[0]
+    yield View(np.asarray(wider), np.array([[x, 0, -width * x], [0, y, -width * y]]))
 
 
 def turned(pixels: U8) -> Iterator[View]:

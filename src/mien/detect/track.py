@@ -37,6 +37,14 @@ class Refiner(Protocol):
         """One face per rough box (n, 4), in order, with the score that there is one."""
 
 
+@runtime_checkable
+class Patient(Protocol):
+    """A detector that looks again where it finds nothing."""
+
+    def one_look(self) -> Detector:
+        """The same one without second looks."""
+
+
 @dataclass(frozen=True, slots=True)
 class TrackerOptions:
     """What may be chosen."""
@@ -82,9 +90,11 @@ class Tracker:
     def __init__(
         self, detector: Detector, options: TrackerOptions | None = None, refiner: Refiner | None = None
     ) -> None:
-        """`refiner` looks at known faces; by default the detector if it can. Without one every frame is searched."""
+        """`refiner` looks at known faces; by default the detector if it can. Without one every frame is searched.
+
+        A detector that looks twice on a miss looks once here: what it found so could not be followed anyway."""
         self.options = options or TrackerOptions()
-        self._detector = detector
+        self._detector = detector.one_look() if isinstance(detector, Patient) else detector
         self._refiner = refiner or (detector if isinstance(detector, Refiner) else None)
         self._cuts = Cuts()
         self._tracks: list[_Track] = []
