@@ -80,7 +80,7 @@ class Verbs(click.Group):
         except BrokenPipeError:
             raise
         except Exception as error:  # noqa: BLE001 - the last stop: no traceback for a user who did not ask for one
-            return tell(_unexpected(error), words)
+            return tell(unforeseen(error), words)
 
 
 def verb(name: str) -> Callable[[Callable[..., Any]], click.Command]:
@@ -121,13 +121,14 @@ def _usage(error: click.ClickException) -> UsageError:
     return UsageError(error.format_message(), remedy)
 
 
-def _unexpected(error: Exception) -> MienError:
-    unforeseen = MienError(
+def unforeseen(error: Exception) -> MienError:
+    """A failure that nobody planned for, in one sentence."""
+    failure = MienError(
         f"Something unforeseen went wrong: {type(error).__name__}: {error}.".replace("..", "."),
         "" if os.environ.get("MIEN_DEBUG") else "Set MIEN_DEBUG=1 to see where.",
     )
-    unforeseen.__cause__ = error
-    return unforeseen
+    failure.__cause__ = error
+    return failure
 
 
 def _silence(stream: Any) -> None:

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
 import click
 
 from mien import wire
-from mien.cli.group import plain, tell
+from mien.cli.group import plain, tell, unforeseen
 from mien.errors import MienError
 
 if TYPE_CHECKING:
@@ -215,20 +215,21 @@ class Listing:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if isinstance(error, BrokenPipeError):
+        if isinstance(error, (BrokenPipeError, click.exceptions.Exit)):
             return
-        if isinstance(error, MienError) and not self._open:
+        failure = unforeseen(error) if isinstance(error, Exception) and not isinstance(error, MienError) else error
+        if isinstance(failure, MienError) and not self._open:
             return  # nothing was written: the error itself becomes the document
-        if isinstance(error, MienError):
-            self._rest["error"] = wire.problem(error)
-        elif error is not None:
+        if isinstance(failure, MienError):
+            self._rest["error"] = wire.problem(failure)
+        elif failure is not None:
             self._rest["stopped"] = True
         self._begin()
         if self.out.form == "json":
             rest = "".join(f",\n  {dumps(key)}: {dumps(value)}" for key, value in self._rest.items())
             self.out.write(("\n  " if self.count else "") + "]" + rest + "\n}")
-            if isinstance(error, MienError):  # stdout has its one document: the sentence goes to stderr only
-                raise click.exceptions.Exit(tell(error)) from error
+            if isinstance(failure, MienError):  # stdout has its one document: the sentence goes to stderr only
+                raise click.exceptions.Exit(tell(failure)) from error
 
     def _begin(self) -> None:
         if self._open:

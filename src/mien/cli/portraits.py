@@ -72,7 +72,8 @@ def _extract(archive: Path, wanted: dict[str, Path]) -> None:
     """Take out exactly the pictures we know, by name and digest; nothing else of the archive touches the disk."""
     with tarfile.open(archive) as tar:
         for name, path in wanted.items():
-            member = tar.extractfile(f"{FOLDER}{name}.jpg")
+            inside = f"{FOLDER}{name}.jpg"
+            member = tar.extractfile(inside) if inside in tar.getnames() else None
             content = member.read() if member else b""
             if not _intact(content, name):
                 raise _absent(f"{name}.jpg in {archive.name} is not the picture expected")

@@ -28,7 +28,8 @@ def rate(value: float) -> str:
 
 def clock(seconds: float) -> str:
     """Minutes and seconds: 1:05.2."""
-    return f"{int(seconds // 60)}:{seconds % 60:04.1f}"
+    tenths = round(seconds * 10)
+    return f"{tenths // 600}:{tenths % 600 // 10:02d}.{tenths % 10}"
 
 
 def place(decision: Mapping[str, Any]) -> str:
