@@ -117,7 +117,7 @@ class Engine:
         """One clip per person of a picture; bounded windows per person of a video, each when it is complete.
 
         Raises MediaNotFound, UnreadableMedia; a video that fails half-way first hands over what was seen."""
-        if media.kind(source) == "image":
+        if isinstance(source, (Frame, np.ndarray)) or media.kind(source) == "image":
             for face in self.faces(media.read_image(source)):
                 yield Clip((face,))
             return
