@@ -85,7 +85,15 @@ def test_interpolation_is_exact_for_normal_scores_and_never_leaves_its_neighbour
 
 @pytest.mark.parametrize(
     "given_wrongly",
-    [{"fmr": 1e-3, "threshold": 0.5}, {"fmr": 0}, {"fpir": 1.0}, {"threshold": 1.5}, {"margin": -0.1}],
+    [
+        {"fmr": 1e-3, "threshold": 0.5},
+        {"fmr": 0},
+        {"fpir": 1.0},
+        {"threshold": 1.5},
+        {"margin": -0.1},
+        {"floor": 2},
+        {"quality": -1},
+    ],
 )
 def test_policies_that_make_no_sense_are_refused(given_wrongly: dict[str, float]) -> None:
     with pytest.raises(UsageError):
@@ -156,8 +164,18 @@ def test_a_poor_picture_abstains_whatever_the_score(score: float) -> None:
     assert (answer.verdict, answer.reasons, answer.subject) == ("abstain", (why,), None)
 
 
-def test_a_mediocre_picture_is_decided() -> None:
-    assert decide(people(("ana", 0.99)), [quality(0.3, "blurred")], Policy(), POINT).verdict == "accept"
+def test_a_mediocre_picture_may_be_accepted_but_is_never_rejected() -> None:
+    mediocre = [quality(0.5, "blurred")]
+    assert decide(people(("ana", 0.99)), mediocre, Policy(), POINT).verdict == "accept"
+    below = decide(people(("ana", 0.5)), mediocre, Policy(), POINT)
+    assert (below.verdict, below.reasons[0]) == ("abstain", "blurred")
+    assert "stays below" in below.reasons[1]
+    assert decide(people(("ana", 0.5)), [quality(0.8)], Policy(), POINT).verdict == "reject"
+
+
+def test_the_poorer_of_two_pictures_decides() -> None:
+    both = [quality(0.95), quality(0.2, "too dark")]
+    assert decide(people(("", 0.99)), both, Policy(), POINT).reasons == ("too dark",)
 
 
 def test_two_people_about_equally_alike_abstain() -> None:
