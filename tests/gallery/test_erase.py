@@ -15,15 +15,11 @@ from mien.gallery import EmbeddedGallery, open_gallery
 from mien.types import Face, Frame, Sample, Template
 
 
-def sample_of(number: int, *, image: bool = True) -> Sample:
+def sample_of(number: int) -> Sample:
     rng = np.random.default_rng(number)
     vector = rng.normal(size=128)
-    face = None
-    if image:
-        pixels = rng.integers(0, 256, (64, 64, 3), np.uint8)
-        face = Face(
-            Frame(pixels, f"crop-source-{number:05d}"), np.zeros(4, np.float32), np.zeros((5, 2), np.float32), 1.0
-        )
+    pixels = rng.integers(0, 256, (64, 64, 3), np.uint8)
+    face = Face(Frame(pixels, f"crop-source-{number:05d}"), np.zeros(4, np.float32), np.zeros((5, 2), np.float32), 1.0)
     return Sample(
         Template((vector / np.linalg.norm(vector)).astype(np.float32), "space"), face, f"sample-source-{number:05d}"
     )
@@ -54,11 +50,6 @@ def found(number: int, raw: bytes) -> int:
     return sum(trace in raw for trace in traces(number))
 
 
-def template_is_in(number: int, raw: bytes) -> bool:
-    vector = sample_of(number, image=False).template.vector.tobytes()
-    return any(vector[i : i + 16] in raw for i in range(0, len(vector), 16))
-
-
 def test_nothing_is_left_of_the_forgotten_while_open_and_after(tmp_path: Path) -> None:
     path = tmp_path / "people.db"
     gallery = open_gallery(path)
@@ -75,21 +66,29 @@ def test_nothing_is_left_of_the_forgotten_while_open_and_after(tmp_path: Path) -
 
 
 def test_nothing_is_left_when_pages_were_moved_about_before(tmp_path: Path) -> None:
+    """This very history leaves a whole template in a page gap when the file is not written anew."""
     path = tmp_path / "people.db"
-    rng = np.random.default_rng(0)
-    here: set[int] = set()
+    rng = np.random.default_rng(10)
+    templates: dict[str, bytes] = {}
+    here: list[str] = []
     with open_gallery(path) as gallery:
-        for number in rng.permutation(80).tolist():
-            gallery.enrol(name_of(number), [sample_of(number, image=False)], {"badge": f"badge-{number:05d}"})
-            here.add(number)
-            if number % 4 == 0:
-                gone = int(rng.choice(sorted(here)))
-                gallery.enrol(name_of(gone), [], {"badge": "x" * int(rng.integers(1, 3000))})
-                gallery.forget(name_of(gone))
-                here.discard(gone)
+        for number in range(80):
+            vector = rng.normal(size=128).astype(np.float32)
+            vector /= np.linalg.norm(vector)
+            name = f"person-{rng.integers(10**9):09d}-{number}" + "x" * int(rng.integers(0, 100))
+            templates[name] = vector.tobytes()
+            note = {"m": f"meta-{name}" + "y" * int(rng.integers(0, 800))}
+            gallery.enrol(name, [Sample(Template(vector, "s"), source=f"src-{name}")], note)
+            here.append(name)
+            if rng.random() < 0.3:
+                gallery.enrol(here[int(rng.integers(len(here)))], [], {"m": "z" * int(rng.integers(1, 1500))})
+            if rng.random() < 0.4:
+                gallery.forget(here.pop(int(rng.integers(len(here)))))
         raw = files_of(path)
-        assert {number for number in range(80) if template_is_in(number, raw)} == here
-        assert {number for number in range(80) if name_of(number).encode() in raw} == here
+        assert len(here) < 60
+        assert {name for name in templates if f"{name}".encode() in raw} == set(here)
+        pieces = {name: [row[i : i + 16] for i in range(0, 512, 16)] for name, row in templates.items()}
+        assert {name for name in templates if any(piece in raw for piece in pieces[name])} == set(here)
 
 
 def test_one_forgotten_sample_leaves_nothing_either(tmp_path: Path) -> None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import sqlite3
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -16,8 +16,7 @@ from mien.types import Face, Sample, Template
 _SAMPLE = "id, subject, vector, quality, source, image_seal, seal"
 
 
-@dataclass(frozen=True, slots=True)
-class Vector:
+class Vector(NamedTuple):
     """What the matrix wants to know of a sample."""
 
     number: int  # id of the sample

@@ -12,7 +12,6 @@ from __future__ import annotations
 import hashlib
 import os
 import sqlite3
-import struct
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -64,13 +63,11 @@ class Head:
 
 
 def seal(*parts: Any) -> bytes:
-    """(16 bytes) digest of values as SQLite hands them out; any change of value or type changes it."""
-    digest = hashlib.blake2b(digest_size=16)
-    for part in parts:
-        data = part if type(part) is bytes else repr(part).encode("utf-8", "surrogatepass")
-        digest.update(struct.pack("<cQ", type(part).__name__[:1].encode(), len(data)))
-        digest.update(data)
-    return digest.digest()
+    """(16 bytes) digest of values as SQLite hands them out; any change of a value or its type changes it."""
+    blobs = [part for part in parts if type(part) is bytes]
+    # A repr never holds a raw NUL, so the first one ends it; blobs are stood for by their lengths, as no value SQLite has.
+    text = repr([(len(part),) if type(part) is bytes else part for part in parts])
+    return hashlib.blake2b(b"\0".join((text.encode("utf-8", "surrogatepass"), *blobs)), digest_size=16).digest()
 
 
 def xor(left: bytes, right: bytes) -> bytes:
