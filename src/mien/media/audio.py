@@ -10,7 +10,7 @@ import numpy as np
 
 from mien.errors import UnreadableMedia
 from mien.media.door import shown
-from mien.media.video import DAMAGE, open_container, reason, start_of
+from mien.media.video import damage, open_container, reason, start_of
 from mien.types import F32
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def read_audio(source: str | os.PathLike[str] | bytes) -> F32:
                 count += parts[-1].size
             if count > MAX_SECONDS * RATE:
                 raise UnreadableMedia(f"{name} has more than 6 hours of sound.", "Cut it into parts.")
-    except DAMAGE as error:
+    except damage() as error:
         raise UnreadableMedia(
             f"The sound of {name} is damaged: {reason(error)}.", "Copy or record it again."
         ) from error
@@ -61,7 +61,7 @@ def _until_damaged(frames: Iterator[AudioFrame]) -> Iterator[AudioFrame | None]:
         for frame in frames:
             some = True
             yield frame
-    except DAMAGE:
+    except damage():
         if not some:
             raise
     yield None

@@ -41,8 +41,9 @@ def draw_faces(
         _mark(draw, face, colour, line)
     for face, label, colour in zip(faces, labels, _colours(colours, len(labels)), strict=bool(labels)):
         # Large enough to read, no larger than the face bears: a crowd's names would hide the crowd.
-        size = int(np.clip((face.source_box[2] - face.source_box[0]) / 5, max(11, side / 60), max(12, side / 28)))
-        text = fitted(label, size, max(24.0, frame.width - size))
+        broad = float(face.source_box[2] - face.source_box[0])
+        size = int(np.clip(broad / 5, max(11, side / 60), max(12, side / 28)))
+        text = fitted(label, size, max(24.0, min(frame.width - size, max(broad, 16 * size))))
         if text:
             placed.append(_name(draw, text, size, colour, _place(face, text, size, frame, placed)))
     return replace(frame, pixels=np.array(picture))
@@ -63,7 +64,8 @@ def _colours(colours: Sequence[Verdict | Colour], count: int) -> list[Colour]:
 def _mark(draw: ImageDraw, face: Face, colour: Colour, line: int) -> None:
     x0, y0, x1, y1 = (float(value) for value in face.source_box)
     # A dark seam outside the line keeps it visible on a background of its own colour.
-    draw.rectangle((x0 - line, y0 - line, x1 + line, y1 + line), outline=(0, 0, 0), width=max(1, line // 2))
+    seam = max(1, line // 3)
+    draw.rectangle((x0 - seam, y0 - seam, x1 + seam, y1 + seam), outline=(0, 0, 0), width=seam)
     draw.rectangle((x0, y0, x1, y1), outline=colour, width=line)
     left, top, scale = face.origin
     radius = max(1.0, min(1.2 * line, (x1 - x0) / 40))

@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from fractions import Fraction
+from functools import cache
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -40,7 +41,6 @@ _FILE_FORMATS = (
     "wav,mp3,flac,aac,aiff,au,amr,ac3"
 )
 _PROTOCOLS = "http,https,httpproxy,tcp,tls,udp,rtp,srtp,rtsp,rtsps,rtmp,rtmps,srt,crypto"
-DAMAGE = (OSError, ValueError, RuntimeError, LookupError, ArithmeticError, MemoryError, TypeError, AttributeError)
 
 _sleep: Callable[[float], None] = time.sleep
 
@@ -62,6 +62,10 @@ class Video:
         self._name = shown(source) if isinstance(source, bytes) else shown(self.source)
         self.live = is_camera(source) or _scheme(source) in _LIVE
         self.damaged = 0
+        self._orientation: tuple[int | None, int] = (
+            None,
+            1,
+        )  # angle of the last frame, and the orientation it came with
         self._container: InputContainer | None = open_container(source)
         stream = self._stream(self._container)
         rate = stream.average_rate or stream.guessed_rate
@@ -122,7 +126,7 @@ class Video:
             container.close()
 
     def _live_frames(self, every: int, end: float | None) -> Iterator[Frame]:
-        began, index, tries = time.monotonic(), 0, 0
+        began, index, tries, now = time.monotonic(), 0, 0, 0.0
         while True:
             failure: MienError | None = None
             try:
@@ -131,16 +135,17 @@ class Video:
                 failure = error
             else:
                 # A stream's clock starts anew after each loss; ours goes on.
-                offset, origin, last = time.monotonic() - began if index else 0.0, None, -1.0
+                offset, origin, last = max(now, time.monotonic() - began) if index else 0.0, None, -1.0
                 try:
                     for raw in self._decoded(container, self._stream(container)):
                         tries = 0
                         origin = (raw.time or 0.0) if origin is None else origin
                         last = self._time(raw, origin, last)
-                        if end is not None and last + offset >= end:
+                        now = last + offset
+                        if end is not None and now >= end:
                             return
                         if index % every == 0:
-                            yield Frame(self._pixels(raw), self.source, index, last + offset)
+                            yield Frame(self._pixels(raw), self.source, index, now)
                         index += 1
                 except MienError as error:
                     failure = error
@@ -177,13 +182,13 @@ class Video:
                 packet = next(packets)
             except StopIteration:
                 return
-            except DAMAGE as error:
+            except damage() as error:
                 raise UnreadableMedia(
                     f"{self._name} breaks off: {reason(error)}.", "Copy or record it again."
                 ) from error
             try:
                 frames = packet.decode()
-            except DAMAGE:
+            except damage():
                 self.damaged += 1
                 continue
             for frame in frames:
@@ -200,10 +205,11 @@ class Video:
     def _pixels(self, raw: VideoFrame) -> U8:
         try:
             pixels = raw.to_ndarray(format="rgb24")
-            orientation = orientation_of(_display_matrix(raw))
-        except DAMAGE as error:
+            if raw.rotation != self._orientation[0]:
+                self._orientation = raw.rotation, orientation_of(_display_matrix(raw))
+        except damage() as error:
             raise UnreadableMedia(f"{self._name} cannot be decoded: {reason(error)}.", "Convert it to MP4.") from error
-        return upright(np.asarray(pixels, np.uint8), orientation)
+        return upright(np.asarray(pixels, np.uint8), self._orientation[1])
 
     def _check_end(self, stream: VideoStream, origin: float, last: float, seen: int) -> None:
         """A file that ended long before its own header says is cut short."""
@@ -267,7 +273,7 @@ def open_container(source: str | os.PathLike[str] | bytes) -> InputContainer:
         local = BytesIO(source) if isinstance(source, bytes) else f"file:{os.fspath(source)}"
         options = {"format_whitelist": _FILE_FORMATS, "protocol_whitelist": "file"}
         return av.open(local, "r", options=options)
-    except DAMAGE as error:
+    except damage() as error:
         if is_camera(source):
             raise MediaNotFound(f"There is no camera {name}.", "Plug it in, or try another number.") from error
         if is_remote(source):
@@ -277,6 +283,15 @@ def open_container(source: str | os.PathLike[str] | bytes) -> InputContainer:
         raise UnreadableMedia(
             f"{name} is no video or is damaged: {reason(error)}.", "Copy it again, or give another file."
         ) from error
+
+
+@cache
+def damage() -> tuple[type[Exception], ...]:
+    """What libav and its Python side raise on damaged data."""
+    import av
+
+    plain = (OSError, EOFError, ValueError, RuntimeError, LookupError, ArithmeticError, MemoryError, TypeError)
+    return (av.FFmpegError, AttributeError, *plain)
 
 
 def reason(error: BaseException) -> str:
@@ -326,10 +341,11 @@ def _seek(container: InputContainer, seconds: float) -> None:
     """To the key frame before; a file without an index stays at its start, and decoding finds the place."""
     try:
         container.seek(int(seconds * 1_000_000))
-    except DAMAGE:
+    except damage():
         container.seek(0)
 
 
 def _display_matrix(raw: VideoFrame) -> bytes:
+    """To be asked for rarely: looking at side data ties a frame into a cycle that only the garbage collector undoes."""
     data: Any = raw.side_data.get("DISPLAYMATRIX")
     return bytes(data) if data is not None else b""
