@@ -19,7 +19,7 @@ from mien.errors import GalleryCorrupt, MienError, NoFace
 COLUMNS = (
     Column("name", lambda one: one["name"], width=6),
     Column("score", lambda one: one["score"]),
-    Column("why not", lambda one: one["reasons"], table=False),
+    Column("why not", lambda one: one["reasons"], only="csv"),
 )
 
 

@@ -17,7 +17,9 @@ def engine() -> Engine:
 
 def test_reference_is_what_the_default_models_say(engine: Engine) -> None:
     vector = engine.template(selftest.drawn_face()).vector
-    assert float(vector @ selftest.reference()) > 0.9999, f"the default changed: REFERENCE = {selftest.packed(vector)!r}"
+    assert float(vector @ selftest.reference()) > 0.9999, (
+        f"the default changed: REFERENCE = {selftest.packed(vector)!r}"
+    )
     assert selftest.faults(engine) == []
 
 
@@ -47,7 +49,11 @@ class Off:
 
 @pytest.mark.parametrize(
     ("wrong", "words"),
-    [({"faces": 0}, "finds 0 faces"), ({"shift": 9.0}, "misplaces the eyes"), ({"noise": 0.5}, "embedder's answer is off")],
+    [
+        ({"faces": 0}, "finds 0 faces"),
+        ({"shift": 9.0}, "misplaces the eyes"),
+        ({"noise": 0.5}, "embedder's answer is off"),
+    ],
 )
 def test_wrong_answers_are_told(engine: Engine, wrong: dict[str, float], words: str) -> None:
     assert any(words in fault for fault in selftest.faults(Off(engine, **wrong)))  # type: ignore[arg-type]

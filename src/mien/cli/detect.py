@@ -24,13 +24,14 @@ if TYPE_CHECKING:
 
 COLUMNS = (
     Column("source", lambda one: one["source"], width=28),
-    Column("time", lambda one: words.clock(one["time"]) if one["index"] else None, width=8),
-    Column("frame", lambda one: one["index"], table=False),
-    Column("face", lambda one: words.box(one["box"]), width=20),
-    Column("x0", lambda one: one["box"][0], table=False),
-    Column("y0", lambda one: one["box"][1], table=False),
-    Column("x1", lambda one: one["box"][2], table=False),
-    Column("y1", lambda one: one["box"][3], table=False),
+    Column("time", lambda one: words.clock(one["time"]) if one["time"] else None, width=8, only="table"),
+    Column("time", lambda one: one["time"], only="csv"),
+    Column("frame", lambda one: one["index"], only="csv"),
+    Column("face", lambda one: words.box(one["box"]), width=20, only="table"),
+    Column("x0", lambda one: one["box"][0], only="csv"),
+    Column("y0", lambda one: one["box"][1], only="csv"),
+    Column("x1", lambda one: one["box"][2], only="csv"),
+    Column("y1", lambda one: one["box"][3], only="csv"),
     Column("eye distance", lambda one: one["eye_distance"], width=12),
     Column("score", lambda one: one["score"], width=5),
 )

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import sys
-
 import click
 
 from mien import wire
+from mien.cli import options
 from mien.cli.group import verb
 from mien.cli.options import gallery_at
 from mien.cli.output import Column, Output, answers
@@ -33,7 +32,7 @@ def command(gallery: str, subjects: tuple[str, ...], yes: bool, out: Output) -> 
     refused: list[tuple[str, MienError]] = []
     receipts = []
     with gallery_at(gallery) as people:
-        if not yes and sys.stdin.isatty():
+        if not yes and options.on_terminal():
             names = ", ".join(subjects)
             click.confirm(f"Erase {names} from {gallery} for good?", abort=True, err=True)
         for subject in subjects:

@@ -30,11 +30,11 @@ COLUMNS = (
     Column("subject", lambda one: one["subject"], width=20),
     Column("score", lambda one: one["score"], width=5),
     Column("threshold", lambda one: one["threshold"] and one["threshold"]["threshold"], width=9),
-    Column("fmr", lambda one: one["threshold"] and one["threshold"]["fmr"], table=False),
+    Column("fmr", lambda one: one["threshold"] and one["threshold"]["fmr"], only="csv"),
     Column("source", lambda one: one["source"], width=28),
-    Column("seen", words.place, width=20),
-    Column("start", lambda one: one["span"] and one["span"][0], table=False),
-    Column("end", lambda one: one["span"] and one["span"][1], table=False),
+    Column("seen", words.place, width=20, only="table"),
+    Column("start", lambda one: one["span"] and one["span"][0], only="csv"),
+    Column("end", lambda one: one["span"] and one["span"][1], only="csv"),
     Column("reasons", lambda one: one["reasons"]),
 )
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from mien import wire
+from mien.cli import options
 from mien.cli.group import family
 from mien.cli.options import default_models
 from mien.cli.output import Column, Output, answers
@@ -116,7 +116,7 @@ def accept(name: str, yes: bool, out: Output) -> None:
     card = models.card(name)
     for title, said in _terms(card):
         out.note(f"{title + ':':16}{said}")
-    if not yes and sys.stdin.isatty():
+    if not yes and options.on_terminal():
         click.confirm(f"Is your use of {card.name} within these terms?", abort=True, err=True)
     done = models.accept(name)
     undo = ("take it back", f"mien models revoke {name}")

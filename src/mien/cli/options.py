@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from fractions import Fraction
@@ -108,6 +109,11 @@ def with_policy(many: bool) -> Decorator:
         return wrapped
 
     return decorate
+
+
+def on_terminal() -> bool:
+    """Whether there is somebody to ask."""
+    return sys.stdin.isatty()
 
 
 def default_models() -> tuple[str, ...]:

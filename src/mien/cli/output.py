@@ -52,7 +52,7 @@ class Column:
     title: str
     cell: Callable[[Mapping[str, Any]], Any]
     width: int = 0  # cells a growing table reserves
-    table: bool = True  # False: too much for a table, CSV only
+    only: Literal["", "table", "csv"] = ""  # a table is narrow and for people, CSV is wide and exact
 
 
 class Output:
@@ -186,7 +186,7 @@ class Listing:
     def __init__(self, out: Output, key: str, columns: Sequence[Column]) -> None:
         self.out = out
         self.key = key
-        self.columns = [column for column in columns if column.table or out.form != "table"]
+        self.columns = [column for column in columns if column.only in ("", out.form)]
         self._widths = [max(column.width, len(column.title)) for column in self.columns]
         self.count = 0
         self._rest: dict[str, Any] = {}
