@@ -1,4 +1,4 @@
-"""How fast a gallery is: enrolling, opening, searching, forgetting; durable file and memory, one JSON object on stdout.
+"""How fast a gallery is: enrolling, opening, searching, forgetting; durable and in memory; kept in results/gallery_speed.json.
 
     OMP_NUM_THREADS=1 python benchmarks/gallery_speed.py --people 1000 10000 100000
 
@@ -10,15 +10,15 @@ matrix can be faster.
 from __future__ import annotations
 
 import argparse
-import json
-import os
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from record import save
 
 from mien.gallery import BaseGallery, EmbeddedGallery, MemoryGallery
 from mien.types import Sample, Template
@@ -58,7 +58,7 @@ def measure(people: int, dimension: int, folder: Path, rounds: int) -> dict[str,
     samples = [Sample(Template(row, SPACE)) for row in rows]
     path = folder / f"people-{people}.db"
     singly = min(people, 300)
-    result: dict[str, object] = {"people": people, "dimension": dimension}
+    result: dict[str, object] = {}
     with EmbeddedGallery(path) as gallery:
         took = seconds(lambda: [gallery.enrol(f"p{n}", [samples[n]]) for n in range(singly)])
         result["enrol_one_ms"] = 1e3 * took / singly
@@ -87,9 +87,11 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=50)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        results = [measure(people, options.dimension, Path(folder), options.rounds) for people in options.people]
-    made = {"numpy": np.__version__, "cpus": os.cpu_count(), "load": os.getloadavg()[0]}
-    print(json.dumps({"name": "gallery_speed", "made": made, "results": results}, indent=1))
+        results = {
+            f"{people} x {options.dimension}": measure(people, options.dimension, Path(folder), options.rounds)
+            for people in options.people
+        }
+    print(save("gallery_speed", results, sys.argv).read_text("utf8"))
 
 
 if __name__ == "__main__":

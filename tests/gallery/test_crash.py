@@ -12,14 +12,14 @@ import tempfile
 import time
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from mien.errors import GalleryError, GalleryFull, GalleryReadOnly
-from mien.gallery import EmbeddedGallery, open_gallery
+from mien.gallery import EmbeddedGallery, migrate_in_place, open_gallery
 from mien.types import Face, Frame, Match, Sample, Template
 
 SOURCE = Path(__file__).parents[2] / "src"
@@ -265,6 +265,30 @@ def test_a_folder_that_may_not_be_written_gets_no_gallery(shelf: Path) -> None:
         except GalleryReadOnly:
             return "refused"
         return "made"
+
+    assert as_somebody_else(attempt) == "refused"
+
+
+def test_a_read_only_file_is_not_migrated_for_hours_first(shelf: Path) -> None:
+    path = shelf / "people.db"
+    with open_gallery(path) as gallery:
+        gallery.enrol("ana", [bulky(1)])
+    path.chmod(0o444)
+    shelf.chmod(0o777)
+
+    class Unasked:
+        name = "unasked"
+        space = "elsewhere"
+
+        def embed(self, faces: Sequence[Face]) -> list[Template]:
+            raise AssertionError("asked in vain")
+
+    def attempt() -> str:
+        try:
+            migrate_in_place(path, Unasked())
+        except GalleryReadOnly:
+            return "refused"
+        return "moved"
 
     assert as_somebody_else(attempt) == "refused"
 

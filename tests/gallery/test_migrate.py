@@ -148,6 +148,7 @@ def test_what_changed_meanwhile_is_not_lost(change: tuple[str, list[Sample], obj
 
     with pytest.raises(GalleryBusy, match="changed meanwhile"):
         migrate_in_place(path, MeanColour(), progress=meddle)
+    assert [each.name for each in tmp_path.iterdir()] == ["people.db"]
     with open_gallery(path) as gallery:
         assert (gallery.space, change[0] in gallery) == ("old space", True)
         assert change[2] is None or gallery.people()[1].metadata == change[2]

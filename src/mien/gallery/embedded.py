@@ -100,6 +100,11 @@ class EmbeddedGallery(BaseGallery):
             self._refresh()
             self._db.backup(copy)
 
+    def require_write(self) -> None:
+        """Raise GalleryReadOnly now rather than after long work."""
+        if not self._may_write:
+            raise store.read_only(self._path)
+
     def revision(self) -> Head:
         """What differs after any change of the gallery, by whomever."""
         with self._reading():
@@ -194,8 +199,7 @@ class EmbeddedGallery(BaseGallery):
     @contextmanager
     def _change(self) -> Iterator[None]:
         """Be the one writer; on leaving, all is on the disk or nothing is."""
-        if not self._may_write:
-            raise store.read_only(self._path)
+        self.require_write()
         with plain_errors(self._path):
             with store.transaction(self._db, "IMMEDIATE"):
                 self._pull()

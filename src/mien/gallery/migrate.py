@@ -100,21 +100,28 @@ def migrate_in_place(
             raise UsageError(
                 f"The gallery {path} is of the space {embedder.space} already.", "There is nothing to migrate."
             )
+        source.require_write()
         seen = source.revision()
         if not allow_loss:
             _refuse_loss(source)
         try:
             with EmbeddedGallery(fresh) as target:
                 result = migrate(source, embedder, target, progress)
-            if keep_backup:
-                stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
-                kept = home.with_name(f"{home.name}.{stamp}.bak")
-                source.backup(kept)
-                result = replace(result, backup=str(kept))
-            source.replace_with(fresh, seen)
+            if not keep_backup:
+                source.replace_with(fresh, seen)
+                return result
+            stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
+            kept = home.with_name(f"{home.name}.{stamp}.bak")
+            source.backup(kept)
+            try:
+                source.replace_with(fresh, seen)
+            except BaseException:
+                if source.space != embedder.space:
+                    remove(kept)  # nothing was replaced, so the backup is one copy of people too many
+                raise
+            return replace(result, backup=str(kept))
         finally:
             remove(fresh)
-    return result
 
 
 def _refuse_loss(source: BaseGallery) -> None:
