@@ -129,7 +129,8 @@ def _down_and_up(sizes: Sequence[tuple[int, int]], bottom: int) -> list[tuple[in
 def _canvas(pixels: U8, places: Sequence[tuple[int, int, int, int]]) -> F32:
     """(H, W, 3) float32 with every level, each resized from the one before; mean colour elsewhere."""
     height = max(y + high for _, y, _, high in places) + _EDGE
-    canvas = np.empty((height, places[0][2] + 2 * _EDGE, 3), np.float32)
+    width = places[0][2] + 2 * _EDGE
+    canvas = np.empty((max(height, _WINDOW), max(width, _WINDOW), 3), np.float32)  # the network wants a whole window
     canvas[:] = MEAN
     level = pixels.astype(np.float32)
     for x, y, wide, high in places:

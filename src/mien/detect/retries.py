@@ -55,7 +55,7 @@ def tone(pixels: U8) -> Iterator[View]:
     rows, columns = (max(1, side // _SAMPLES) for side in pixels.shape[:2])
     low, high = np.percentile(pixels[::rows, ::columns], (1, 99))
     if 2 <= high - low < _FULL:
-        table = np.clip((np.arange(256) - low) * (255 / (high - low)), 0, 255).astype(np.uint8)
+        table = np.clip(np.rint((np.arange(256) - low) * (255 / (high - low))), 0, 255).astype(np.uint8)
         yield View(np.asarray(cv2.LUT(pixels, table)), np.eye(2, 3))
 
 
