@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -22,7 +23,7 @@ class FivePoints:
     def __init__(self, path: Path) -> None:
         """Load what the recipe ``dlib_points5`` built. Raises ModelCorrupt."""
         try:
-            with np.load(path, allow_pickle=False) as arrays:
+            with path.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
                 self._mean: F32 = arrays["mean"]
                 self._anchors: NDArray[np.int16] = arrays["anchors"]
                 self._offsets: F32 = arrays["offsets"]
@@ -30,7 +31,7 @@ class FivePoints:
                 self._right: NDArray[np.int16] = arrays["right"]
                 self._limits: F32 = arrays["limits"]
                 self._leaves: F32 = arrays["leaves"]
-        except (OSError, ValueError, KeyError, EOFError) as error:
+        except (OSError, ValueError, KeyError, EOFError, TypeError, BadZipFile) as error:
             raise ModelCorrupt(f"{path.name} is not the five-point predictor.", "Build the models again.") from error
 
     def predict(self, pixels: U8, box: ArrayLike) -> F32:

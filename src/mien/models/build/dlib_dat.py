@@ -122,9 +122,10 @@ class Reader:
         mantissa, exponent = self.integer(), self.integer()
         if exponent in _SPECIAL:
             return _SPECIAL[exponent]
-        if abs(exponent) > 2000:
-            raise self.fault("no real number")
-        return math.ldexp(mantissa, exponent)
+        try:
+            return math.ldexp(mantissa, exponent)
+        except OverflowError:
+            raise self.fault("no real number") from None
 
     def reals(self, count: int) -> list[float]:
         """`count` real numbers."""
