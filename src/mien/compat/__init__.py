@@ -1,0 +1,1 @@
+"""Other libraries' function names to mien's answers."""

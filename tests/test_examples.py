@@ -1,0 +1,52 @@
+"""Every file in examples/ runs on real pictures, and prints what it promises."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import pytest
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+Pictures = Mapping[str, Path]
+
+
+def named(*names: str) -> Callable[[Pictures, Path], list[str]]:
+    """Portraits by name, as arguments."""
+    return lambda have, folder: [str(have[name]) for name in names]
+
+
+def pair_and_folder(have: Pictures, folder: Path) -> list[str]:
+    """Two portraits of one person, and a folder with those and another's."""
+    for name in ("obama2", "obama3", "biden"):
+        shutil.copy(have[name], folder)
+    return [str(have["obama"]), str(have["obama2"]), str(folder)]
+
+
+# An example: its arguments, words it prints, words it must not print.
+RUNS: Mapping[str, tuple[Callable[[Pictures, Path], list[str]], Sequence[str], Sequence[str]]] = {
+    "ten_lines.py": (named("obama", "obama2", "biden", "obama3"), ["accept ana"], ["ben"]),
+    "compat_face_recognition.py": (named("obama", "biden", "obama2"), ["obama at "], ["biden at ", "nobody"]),
+    "compat_deepface.py": (pair_and_folder, ["same person", "obama2.jpg", "obama3.jpg"], ["not the same", "biden.jpg"]),
+}
+
+
+def test_every_example_is_run() -> None:
+    assert {path.name for path in EXAMPLES.glob("*.py")} == set(RUNS)
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_example(name: str, portraits: Pictures, tmp_path: Path) -> None:
+    arguments, wanted, unwanted = RUNS[name]
+    command = [sys.executable, "-W", "error", str(EXAMPLES / name), *arguments(portraits, tmp_path)]
+    source = os.pathsep.join(filter(None, [str(EXAMPLES.parent / "src"), os.environ.get("PYTHONPATH")]))
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=120, env={**os.environ, "PYTHONPATH": source}
+    )
+    assert done.returncode == 0, done.stderr
+    assert all(word in done.stdout for word in wanted), done.stdout
+    assert not any(word in done.stdout for word in unwanted), done.stdout
