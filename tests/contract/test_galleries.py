@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
@@ -199,27 +198,6 @@ def test_k_is_clipped_and_must_be_positive(gallery: BaseGallery) -> None:
     for k in (0, -1):
         with pytest.raises(UsageError):
             gallery.search(of(1, 0).template, k)
-
-
-def test_fusion_of_several_templates(opener: Opener) -> None:
-    best, mean = opener(), opener(fusion="mean")
-    for gallery in (best, mean):
-        gallery.enrol("ana", [of(1, 0), of(0, 1)])
-        gallery.enrol("bo", [of(1, -1)])
-        gallery.enrol("none", [of(0, 1), of(0, -1)])
-    half = math.sqrt(0.5)
-    probe = of(1, 0).template
-    assert [(m.subject, pytest.approx(m.score, abs=1e-6)) for m in best.search(probe)] == [
-        ("ana", 1.0), ("bo", half), ("none", 0.0)
-    ]  # fmt: skip
-    found = {match.subject: match.score for match in mean.search(probe)}
-    assert found == {"ana": pytest.approx(half), "bo": pytest.approx(half), "none": 0.0}
-    best.forget("ana")
-    mean.enrol("ana", [of(1, 0.001)])
-    assert [match.subject for match in best.search(probe, 1)] == ["bo"]
-    assert [match.subject for match in mean.search(probe, 1)] == ["ana"]
-    with pytest.raises(UsageError):
-        opener(fusion="median")
 
 
 def broken_vectors() -> list[Any]:
