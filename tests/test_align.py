@@ -76,7 +76,7 @@ def test_the_eyes_of_a_chip_are_level_and_the_subjects_right_eye_is_on_the_left(
 def test_points_on_the_template_cut_the_picture_out_as_it_is(name: str) -> None:
     wanted = align.TEMPLATES[name]
     pixels = smooth(200, 220)
-    chip = align.chip(pixels, wanted.points + (30, 20), name)
+    chip = align.chip(pixels, wanted.points + np.array([30, 20]), name)
     assert np.abs(chip.astype(int) - pixels[20 : 20 + wanted.size, 30 : 30 + wanted.size]).max() <= 1
 
 

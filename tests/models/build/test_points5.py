@@ -57,7 +57,7 @@ def test_the_first_tree_and_the_last_offset_equal_a_slow_reading() -> None:
 def test_a_cut_or_damaged_file_is_refused() -> None:
     data = source().read_bytes()
     rng = random.Random(0)
-    for cut in [0, 1, 10, *rng.randrange(len(data)), len(data) - 1]:
+    for cut in [0, 1, 10, rng.randrange(len(data)), len(data) - 1]:
         with pytest.raises(ModelCorrupt, match="points"):
             read(data[:cut], "points")
     with pytest.raises(ModelCorrupt):
