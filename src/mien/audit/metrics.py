@@ -66,11 +66,11 @@ def threshold_at_fmr(impostor: F64, rate: float, weights: F64 | None = None) -> 
     return float(np.nextafter(scores[allowed], np.inf)) if allowed < len(scores) else float(scores[-1])
 
 
-def require_support(rate: float, comparisons: int) -> None:
-    """Raise EvidenceError when `comparisons` cannot support a rate of `rate`."""
+def require_support(rate: float, comparisons: int, of: str = "impostor comparisons") -> None:
+    """Raise EvidenceError when `comparisons` cannot support a rate of `rate`; `of` says what they are."""
     if not supports(rate, comparisons):
         raise EvidenceError(
-            f"{comparisons:,} impostor comparisons cannot support a false-match rate of {in_words(rate)}.",
+            f"{comparisons:,} {of} cannot support a false-match rate of {in_words(rate)}.",
             f"It takes at least {comparisons_needed(rate):,} (rule of three).",
         )
 

@@ -1,0 +1,137 @@
+"""A gallery to its own operating points: impostor pairs are always at hand, for its people are different people.
+
+A model's card was measured on other people and cameras than yours. Calibrating says how the card's thresholds fare on
+the people enrolled, which thresholds these people support themselves, and how often a stranger would be taken for one
+of them at the gallery's present size. What the gallery cannot say is how often its own people are missed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from mien.audit.impostors import Impostors, impostors
+from mien.decide import expected_fpir, in_words
+from mien.errors import EvidenceError
+from mien.protocols import Gallery
+from mien.types import F32, Metric, OperatingPoint
+
+RATES = (1e-2, 1e-3, 1e-4)
+
+
+@dataclass(frozen=True, slots=True)
+class Expectation:
+    """What a threshold does in this gallery."""
+
+    point: OperatingPoint
+    fmr: Metric  # false-match rate among the people enrolled
+    fpir: Metric  # share of strangers named: each person searched among all the others
+    independent_fpir: float  # the same if comparisons were independent: 1 - (1 - fmr)^templates
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A rate that the gallery cannot support, and why."""
+
+    fmr: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """What a gallery says about thresholds."""
+
+    people: int
+    templates: int
+    comparisons: int  # of templates of different people
+    space: str
+    own: tuple[Expectation, ...]  # at thresholds from this gallery, loosest first
+    card: tuple[Expectation, ...]  # at the thresholds of the model's card
+    refused: tuple[Refused, ...]
+
+    @property
+    def points(self) -> tuple[OperatingPoint, ...]:
+        """The operating points the gallery supports, for ``Policy.point``."""
+        return tuple(item.point for item in self.own)
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The same for a person to read."""
+        whole = f"{self.people:,} people, {self.templates:,} templates, {self.comparisons:,} comparisons of strangers"
+        own = (f"threshold {item.point.threshold:.4f}: {_in_words(item)}" for item in self.own)
+        card = (f"the card's {item.point.threshold:.4f}: {_in_words(item)}{_verdict(item)}" for item in self.card)
+        refused = (f"{in_words(item.fmr)}: {item.reason}" for item in self.refused)
+        return (whole, *own, *card, *refused)
+
+
+def calibrate(
+    gallery: Gallery,
+    fmrs: Sequence[float] = RATES,
+    card: Sequence[OperatingPoint] = (),
+    data: str = "this gallery",
+) -> Calibration:
+    """Operating points from the people enrolled in `gallery`, at the false-match rates `fmrs`.
+
+    card: the model's own points, to be judged here. data: what to call the gallery in the evidence.
+    A rate counts as supported when there are 3 / rate pairs of different people, however many photos each has, because
+    photos of the same two people hardly say more than one does. Memory is that of the templates and the highest twentieth
+    of the scores. Raises EvidenceError for fewer than two people."""
+    vectors, owner, space = _templates(gallery)
+    found = impostors(vectors, owner)
+    own, refused = [], []
+    for rate in sorted(set(fmrs), reverse=True):
+        try:
+            threshold = found.threshold(rate)
+        except EvidenceError as error:
+            refused.append(Refused(rate, str(error)))
+            continue
+        fmr = found.rate(threshold)
+        point = OperatingPoint(threshold, rate, fmr.low, fmr.high, found.comparisons, found.people, data, space)
+        own.append(_expectation(found, point))
+    judged = tuple(_expectation(found, point) for point in card)
+    return Calibration(found.people, len(owner), found.comparisons, space, tuple(own), judged, tuple(refused))
+
+
+def _templates(gallery: Gallery) -> tuple[F32, np.ndarray[tuple[int], np.dtype[np.int64]], str]:
+    """(n, D) vectors, (n,) number of the person of each, and their space."""
+    names: dict[str, int] = {}
+    vectors: list[F32] = []
+    owner: list[int] = []
+    for subject, sample in gallery.samples():
+        owner.append(names.setdefault(subject, len(names)))
+        vectors.append(sample.template.vector)
+    if len(names) < 2:
+        raise EvidenceError(
+            f"Calibrating takes at least two people, and {len(names)} are enrolled.",
+            "Enrol more people, or rely on the operating points of the model's card.",
+        )
+    return np.stack(vectors).astype(np.float32), np.array(owner, np.int64), gallery.space or ""
+
+
+def _expectation(found: Impostors, point: OperatingPoint) -> Expectation:
+    fmr = found.rate(point.threshold)
+    templates = len(found.owner)
+    return Expectation(point, fmr, found.search_rate(point.threshold), expected_fpir(fmr.value, templates))
+
+
+def _in_words(item: Expectation) -> str:
+    fmr = f"{_rate(item.fmr.value)} strangers match a template ({_rate(item.fmr.low)} to {_rate(item.fmr.high)})"
+    return f"{fmr}; {_rate(item.fpir.value)} searches by strangers would name somebody"
+
+
+def _rate(value: float) -> str:
+    return in_words(value) if value > 0 else "none of the"
+
+
+def _verdict(item: Expectation) -> str:
+    """Whether a threshold of the card keeps what it promises here."""
+    promised = item.point.fmr
+    if promised is None:
+        return ""
+    if item.fmr.low > promised:
+        return f", looser than the {in_words(promised)} promised: use a threshold of your own"
+    if item.fmr.high < promised:
+        return f", stricter than the {in_words(promised)} promised"
+    return f", as promised ({in_words(promised)})"

@@ -1,0 +1,137 @@
+"""All comparisons of different people within one set of templates, in memory that does not grow with their square.
+
+Only the highest scores are kept, since thresholds lie there; of the rest the number is known. Each template is also a
+search by a stranger: among everybody but its own person.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.audit.metrics import F64, I64, require_support
+from mien.errors import EvidenceError
+from mien.types import F32, Metric
+
+_BLOCK = 512  # rows of the score matrix at a time
+_KEPT_SHARE = 0.05  # of all comparisons …
+_KEPT_MOST = 3_000_000  # … but no more than this many, 16 bytes each
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Impostors:
+    """The comparisons of different people. Intervals come from drawing people with replacement, see `metrics.bootstrap`."""
+
+    scores: F32  # (k,) the highest scores, falling
+    first: NDArray[np.int32]  # (k,) number of one person …
+    second: NDArray[np.int32]  # (k,) … and of the other
+    comparisons: int  # of templates of different people, kept or not
+    templates: I64  # (p,) number of templates per person
+    owner: I64  # (n,) person of each template
+    best: F32  # (n,) score of each template's best match among all other people
+
+    @property
+    def people(self) -> int:
+        """How many people."""
+        return len(self.templates)
+
+    @property
+    def pairs(self) -> int:
+        """How many pairs of different people: what evidence rests on, however many photos each of them has."""
+        return self.people * (self.people - 1) // 2
+
+    def threshold(self, fmr: float) -> float:
+        """The smallest threshold whose false-match rate here is at most `fmr`.
+
+        Raises EvidenceError where there are fewer than 3 / fmr pairs of people, or `fmr` is above what is kept."""
+        require_support(fmr, self.pairs, "pairs of people")
+        allowed = int(fmr * self.comparisons * (1 + 1e-12))
+        if allowed >= len(self.scores):
+            raise EvidenceError(f"A false-match rate of {fmr:g} is too loose to be of use.", "Ask for 0.04 or less.")
+        return float(np.nextafter(self.scores[allowed], np.float32(2)))
+
+    def rate(self, threshold: float, rounds: int = 200, seed: int = 0) -> Metric:
+        """False-match rate at `threshold` with its interval; where it exceeds what is kept, (that, that, 1)."""
+        accepted = int(np.searchsorted(-self.scores, -threshold, side="right"))
+        if accepted == len(self.scores) < self.comparisons:
+            least = accepted / self.comparisons
+            return Metric(least, least, 1.0, self.comparisons)
+        first, second = self.first[:accepted], self.second[:accepted]
+        rates = np.empty(rounds)
+        for index, drawn in enumerate(self._draws(rounds, seed)):
+            held = drawn * self.templates
+            total = (held.sum() ** 2 - (held**2).sum()) / 2
+            rates[index] = float(drawn[first] @ drawn[second]) / total if total else np.nan
+        low, high = np.nanquantile(rates, [0.025, 0.975])
+        return Metric(accepted / self.comparisons, float(low), float(high), self.comparisons)
+
+    def search_rate(self, threshold: float, rounds: int = 200, seed: int = 0) -> Metric:
+        """Share of searches by strangers that name somebody at `threshold`: each template against all other people.
+
+        People count alike however many templates they have. The interval draws the strangers, not the gallery."""
+        named = np.bincount(self.owner, weights=self.best >= threshold, minlength=self.people) / self.templates
+        rates = [float(np.average(named, weights=drawn)) for drawn in self._draws(rounds, seed)]
+        low, high = np.quantile(rates, [0.025, 0.975])
+        return Metric(float(named.mean()), float(low), float(high), self.people)
+
+    def _draws(self, rounds: int, seed: int) -> list[F64]:
+        rng = np.random.default_rng(seed)
+        return [
+            np.bincount(rng.integers(self.people, size=self.people), minlength=self.people).astype(np.float64)
+            for _ in range(rounds)
+        ]
+
+
+def impostors(vectors: F32, owner: I64) -> Impostors:
+    """All comparisons of different people among (n, D) unit vectors of `owner` (n,), people numbered 0 … p-1.
+
+    Raises EvidenceError for fewer than two people."""
+    templates = np.bincount(owner)
+    comparisons = int((len(owner) ** 2 - (templates.astype(np.int64) ** 2).sum()) // 2)
+    if comparisons == 0:
+        raise EvidenceError("Comparing strangers takes at least two people.", "Enrol more people.")
+    keep = min(comparisons, _KEPT_MOST, max(1000, int(_KEPT_SHARE * comparisons)))
+    kept = _Highest(keep)
+    best = np.full(len(owner), -np.inf, np.float32)
+    for start in range(0, len(owner), _BLOCK):
+        rows = slice(start, start + _BLOCK)
+        scores = vectors[rows] @ vectors.T
+        scores[owner[rows, None] == owner[None]] = -np.inf
+        best[rows] = scores.max(1)
+        scores[np.arange(start, start + len(scores))[:, None] > np.arange(len(owner))[None]] = -np.inf
+        row, column = np.nonzero(scores >= kept.least)
+        kept.add(scores[row, column], owner[rows][row], owner[column])
+    scores, first, second = kept.result()
+    return Impostors(scores, first, second, comparisons, templates, owner, best)
+
+
+class _Highest:
+    """The highest `count` of all scores added so far, with the people they belong to."""
+
+    def __init__(self, count: int) -> None:
+        self.least = np.float32(-2)  # below this a score cannot be among them
+        self._count = count
+        self._parts: list[tuple[F32, NDArray[np.int32], NDArray[np.int32]]] = []
+        self._held = 0
+
+    def add(self, scores: F32, first: I64, second: I64) -> None:
+        self._parts.append((scores, first.astype(np.int32), second.astype(np.int32)))
+        self._held += len(scores)
+        if self._held > 2 * self._count:
+            self._shrink()
+
+    def result(self) -> tuple[F32, NDArray[np.int32], NDArray[np.int32]]:
+        self._shrink()
+        scores, first, second = self._parts[0]
+        order = np.argsort(-scores, kind="stable")
+        return scores[order], first[order], second[order]
+
+    def _shrink(self) -> None:
+        scores, first, second = (np.concatenate(part) for part in zip(*self._parts, strict=True))
+        if len(scores) > self._count:
+            chosen = np.argpartition(-scores, self._count - 1)[: self._count]
+            scores, first, second = scores[chosen], first[chosen], second[chosen]
+            self.least = scores.min()
+        self._parts, self._held = [(scores, first, second)], len(scores)
