@@ -77,6 +77,14 @@ def brute_force(rows: list[tuple[str, np.ndarray]], probe: np.ndarray, k: int) -
     return [Match(*item) for item in ranked[:k]]
 
 
+def enrol_rows(gallery: BaseGallery, rows: list[tuple[str, np.ndarray]]) -> None:
+    """Everybody's first, third, … template, then everybody's others."""
+    for start in (0, 1):
+        for name in dict.fromkeys(name for name, _ in rows):
+            mine = [Sample(Template(vector, SPACE)) for owner, vector in rows if owner == name][start::2]
+            gallery.enrol(name, mine)
+
+
 def test_it_is_a_gallery(gallery: BaseGallery) -> None:
     assert isinstance(gallery, protocols.Gallery)
 
@@ -170,8 +178,7 @@ def test_search_is_exact_ties_included(opener: Opener, data: st.DataObject) -> N
     ]
     probe, k = unit(*data.draw(whole)), data.draw(st.integers(1, 12))
     with opener() as gallery:
-        for name, vector in rows:
-            gallery.enrol(name, [Sample(Template(vector, SPACE))])
+        enrol_rows(gallery, rows)
         assert gallery.search(Template(probe, SPACE), k) == brute_force(rows, probe, k)
 
 
@@ -183,8 +190,7 @@ def test_search_is_exact_among_neighbours_a_rounding_apart(gallery: BaseGallery)
         vector = centre.copy()
         vector += (rng.integers(-8, 9, 128) * 2.0**-27).astype(np.float32)
         rows.append((f"p{number // 2:03d}", vector))
-    for name, vector in rows:
-        gallery.enrol(name, [Sample(Template(vector, SPACE))])
+    enrol_rows(gallery, rows)
     probe = unit(*(centre + 0.1 * rng.normal(size=128)))
     for k in (1, 2, 3, 5, 10, 40, 100):
         assert gallery.search(Template(probe, SPACE), k) == brute_force(rows, probe, k)
