@@ -180,6 +180,7 @@ def test_bad_videos_are_named_in_one_sentence(tmp_path: Path, capfd: pytest.Capt
         "nothing.mkv": (film[: film.index(b"\x1fC\xb6u")], "no frame|End of file"),
         "picture.mp4": (b"\xff\xd8\xff\xe0" + bytes(100), "is a picture"),
         "playlist.mp4": (b"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nother.ts\n#EXT-X-ENDLIST\n", "no video"),
+        "codec.mp4": (movie(REGULAR).replace(b"avc1", b"zzz1"), "unknown way"),
         "list.mp4": (b"ffconcat version 1.0\nfile /etc/hostname\n", "no video"),
     }
     for name, (data, words) in bad.items():

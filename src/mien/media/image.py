@@ -8,11 +8,13 @@ alone. Transparent parts lie on white. 16-bit pictures are scaled to 8 bits, not
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import struct
 import zlib
 from collections.abc import Callable
 from contextlib import nullcontext
+from functools import cache
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,14 +35,9 @@ if TYPE_CHECKING:
 MAX_PIXELS = 128_000_000  # covers the 102 and 108 MP sensors of cameras and phones
 MAX_BYTES = 1_000_000_000  # of a file; an uncompressed 16-bit picture of MAX_PIXELS fits
 MIN_SIDE = 8  # px; nothing smaller can show a face, and tiny pictures trip up models
-_STRIP = 4_000_000  # px that are converted at a time
+_STRIP = 500_000  # px that are converted at a time; few enough to stay in the cache
 _ORIENTATION = 0x0112  # EXIF tag
 
-# What decoders raise on damaged data. Pillow parses in Python, so that nearly every built-in error can come out.
-_DAMAGE = (
-    OSError, SyntaxError, ValueError, TypeError, LookupError, EOFError, ArithmeticError, AttributeError, RuntimeError,
-    AssertionError, MemoryError, struct.error, zlib.error, Warning,
-)  # fmt: skip
 _AGAIN = "Copy or download it again, or save it anew with a picture editor."
 
 
@@ -161,12 +158,8 @@ def _decode(data: bytes, name: str, max_pixels: int) -> U8:
         try:
             image = opener(data)
             width, height = image.size
-        except ImportError as error:
-            raise UnreadableMedia(
-                f"{name} needs a newer Pillow to be read.", "Install Pillow 11.3 or later."
-            ) from error
-        except _DAMAGE as error:
-            raise UnreadableMedia(f"{name} is cut short or damaged: {_reason(error)}.", _AGAIN) from error
+        except _damage() as error:
+            raise _refused(name, error, max_pixels) from error
         _check_size(width, height, name, max_pixels)
         try:
             # HEIF files hand over a lazy picture; only now is it decoded.
@@ -175,8 +168,8 @@ def _decode(data: bytes, name: str, max_pixels: int) -> U8:
                 image.load()
             orientation = image.getexif().get(_ORIENTATION, 1)
             pixels = _rgb(image)
-        except _DAMAGE as error:
-            raise UnreadableMedia(f"{name} is cut short or damaged: {_reason(error)}.", _AGAIN) from error
+        except _damage() as error:
+            raise _refused(name, error, max_pixels) from error
     del image
     return upright(pixels, orientation)
 
@@ -185,10 +178,27 @@ def _is_libtiff(image: Image) -> bool:
     return any(tile[0] == "libtiff" for tile in getattr(image, "tile", ()))
 
 
-def _reason(error: BaseException) -> str:
-    """The decoder's own words, on one line and without its full stop."""
+@cache
+def _damage() -> tuple[type[Exception], ...]:
+    """What decoders raise on damaged data. Pillow parses in Python, so that nearly every built-in error can come out."""
+    from PIL.Image import DecompressionBombError
+
+    system = (OSError, EOFError, MemoryError, RuntimeError, ImportError, Warning)
+    values = (SyntaxError, ValueError, TypeError, LookupError, ArithmeticError, AttributeError, AssertionError)
+    return (DecompressionBombError, struct.error, zlib.error, *system, *values)
+
+
+def _refused(name: str, error: Exception, max_pixels: int) -> UnreadableMedia:
+    """What the decoder's failure means, in its own words, on one line and without its full stop."""
     words = " ".join(str(error).split()).rstrip(".") or type(error).__name__
-    return words if len(words) <= 120 else f"{words[:119]}…"
+    if isinstance(error, ImportError):
+        return UnreadableMedia(f"{name} needs a newer Pillow to be read.", "Install Pillow 11.3 or later.")
+    if type(error).__name__ == "DecompressionBombError":  # Pillow's own limit, 179 MP, which some plugins check first
+        size = re.search(r"\d+", words)
+        area = f"{int(size[0]) / 1e6:.1f}" if size else "more than 179"
+        return UnreadableMedia(f"{name} has {area} MP; the limit is {max_pixels / 1e6:.1f} MP.", "Save it smaller.")
+    words = words if len(words) <= 120 else f"{words[:119]}…"
+    return UnreadableMedia(f"{name} is cut short or damaged: {words}.", _AGAIN)
 
 
 def _rgb(image: Image) -> U8:

@@ -170,6 +170,9 @@ class Video:
             container.close()
             raise UnreadableMedia(f"{self._name} holds {has}, no video.", "Give a file with a video stream.")
         stream = container.streams.video[0]
+        if stream.codec_context is None:
+            container.close()
+            raise UnreadableMedia(f"The video in {self._name} is coded in an unknown way.", "Convert it to MP4.")
         # Decoding ahead on all cores costs a live stream one frame of delay per core.
         stream.thread_type = "SLICE" if self.live else "AUTO"
         stream.codec_context.options = {"max_pixels": str(MAX_FRAME_PIXELS)}
