@@ -290,6 +290,24 @@ def test_a_program_prints_the_same(original: ModuleType, photos: list[Path]) -> 
     assert sorted(mine) == sorted(run_program(original, people, unknown))
 
 
+@pytest.mark.slow  # the predictor is built once: half a minute
+def test_68_points_after_a_yes_are_the_originals(
+    original: ModuleType, photos: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MIEN_ACCEPT", "dlib_points68")
+    for photo in photos[:6]:
+        pixels = original.load_image_file(str(photo))
+        boxes = original.face_locations(pixels)
+        theirs, mine = (module.face_landmarks(pixels, boxes) for module in (original, ours))
+        for one, other in zip(mine, theirs, strict=True):
+            assert {part: len(points) for part, points in one.items()} == {
+                part: len(points) for part, points in other.items()
+            }
+            assert all(np.abs(np.array(one[part]) - np.array(other[part])).max() <= 1 for part in other)
+        vectors = (module.face_encodings(pixels, boxes, model="large") for module in (ours, original))
+        assert all(np.linalg.norm(one - other) < 0.03 for one, other in zip(*vectors, strict=True))
+
+
 @pytest.mark.slow
 def test_verdicts_over_all_pairs_agree(
     original: ModuleType, data: Path, record_property: Callable[[str, object], None]

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien import detect, models
+from mien.compat import points68
 from mien.detect.mmod import Mmod
 from mien.embed.dlib_chip import SIZE, dlib_chip
 from mien.embed.onnx import OnnxEmbedder
@@ -142,11 +143,13 @@ def _predictor(card: str) -> FivePoints:
 
 
 def chip(img: U8, points: NDArray[Any]) -> U8:
-    """(150, 150, 3). Raises BadArgument for a grey picture, as the original does."""
+    """(150, 150, 3) for the five points or the 68. Raises BadArgument for a grey picture, as the original does."""
     if img.ndim != 3:
         raise BadArgument(
             "An encoding wants an RGB picture, not a grey one.", 'Read it with load_image_file(file, "RGB").'
         )
+    if len(points) == 68:
+        return dlib_chip(picture(img), points[list(points68.STEADY)], points68.MEAN)
     return dlib_chip(picture(img), points)
 
 

@@ -9,13 +9,14 @@ What differs on purpose stands in ``docs/guides/from-face_recognition.md``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import IO, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mien.compat import dlib_street as street
+from mien.compat import points68
 from mien.compat.dlib_street import BadArgument, Css
 from mien.errors import UsageError
 from mien.models import card as card_of
@@ -33,20 +34,6 @@ __all__ = [
 ]
 
 Points = list[tuple[int, int]]
-
-POINTS68 = "dlib_points68"  # its terms exclude commercial use, so it wants a yes by name
-# Which of the 68 points (the iBUG 300-W scheme) make which part, in the original's order.
-PARTS: Mapping[str, tuple[int, ...]] = {
-    "chin": tuple(range(17)),
-    "left_eyebrow": tuple(range(17, 22)),
-    "right_eyebrow": tuple(range(22, 27)),
-    "nose_bridge": tuple(range(27, 31)),
-    "nose_tip": tuple(range(31, 36)),
-    "left_eye": tuple(range(36, 42)),
-    "right_eye": tuple(range(42, 48)),
-    "top_lip": (*range(48, 55), 64, 63, 62, 61, 60),
-    "bottom_lip": (*range(54, 60), 48, 60, 67, 66, 65, 64),
-}
 
 
 def load_image_file(file: str | IO[bytes], mode: str = "RGB") -> NDArray[Any]:
@@ -177,8 +164,8 @@ def _predictor(model: str) -> tuple[str, Callable[[NDArray[Any]], dict[str, Poin
         return "dlib_points5", _small
     if model != "large":
         raise BadModel("Invalid landmarks model type. Supported models are ['small', 'large'].")
-    require(card_of(POINTS68))  # each time: a yes can be taken back
-    return POINTS68, _large
+    require(card_of(points68.CARD))  # each time: a yes can be taken back
+    return points68.CARD, _large
 
 
 def _small(points: NDArray[Any]) -> dict[str, Points]:
@@ -188,4 +175,4 @@ def _small(points: NDArray[Any]) -> dict[str, Points]:
 
 def _large(points: NDArray[Any]) -> dict[str, Points]:
     named = [(int(x), int(y)) for x, y in points]
-    return {part: [named[index] for index in indices] for part, indices in PARTS.items()}
+    return {part: [named[index] for index in indices] for part, indices in points68.PARTS.items()}

@@ -31,11 +31,12 @@ _DOWN = np.array([1.25, 0.75])  # px; dlib's choice, though its filter is centre
 _TAPS = np.array([1, 4, 6, 4, 1], np.float32)
 
 
-def dlib_chip(pixels: U8, points: ArrayLike) -> U8:
+def dlib_chip(pixels: U8, points: ArrayLike, face: F64 = _FACE) -> U8:
     """(150, 150, 3) chip of an uint8 RGB picture for dlib's five points (5, 2), black outside of the picture.
 
+    face: where the points lie in parts of a face's box, for other (n, 2) points than the five.
     Raises InputError when the points are not finite or all lie in one place."""
-    wanted = (_PADDING + _FACE) / (2 * _PADDING + 1) * SIZE
+    wanted = (_PADDING + face) / (2 * _PADDING + 1) * SIZE
     fit = similarity(wanted, points)
     centre = fit[:, :2] @ np.full(2, SIZE / 2) + fit[:, 2]
     scale = math.hypot(fit[0, 0], fit[1, 0])

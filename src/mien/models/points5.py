@@ -1,4 +1,4 @@
-"""Five points by regression trees: dlib's shape predictor (Kazemi and Sullivan, CVPR 2014) in numpy."""
+"""Five points (or 68) by regression trees: dlib's shape predictor (Kazemi and Sullivan, CVPR 2014) in numpy."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class FivePoints:
     These are not the points of `mien.types.Face.points`."""
 
     def __init__(self, path: Path) -> None:
-        """Load what the recipe ``dlib_points5`` built. Raises ModelCorrupt."""
+        """Load what the recipe ``dlib_points5`` built, or ``dlib_points68``, which gives 68 points. Raises ModelCorrupt."""
         try:
             with path.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
                 self._mean: F32 = arrays["mean"]

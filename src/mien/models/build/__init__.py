@@ -17,5 +17,6 @@ RECIPES: Mapping[str, Callable[[Mapping[str, Path]], dict[str, bytes]]] = {
     "dlib_resnet_int8": int8.build,
     "dlib_mmod": dlib_nets.build_mmod,
     "dlib_points5": points5.build,
+    "dlib_points68": points5.build,
     "mtcnn": mtcnn_nets.build,
 }
