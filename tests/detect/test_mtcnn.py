@@ -171,3 +171,22 @@ def test_refine_finds_back_to_the_face_from_a_rough_box(once: Mtcnn, portrait: U
 def test_options_that_make_no_sense_are_refused(options: dict[str, Any], said: str) -> None:
     with pytest.raises(UsageError, match=said):
         mtcnn(**options)
+
+
+def test_a_second_look_at_a_huge_picture_is_made_on_a_smaller_one(
+    twice: Mtcnn, portrait: U8, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mien.detect.mtcnn._LARGE", 60_000)
+    turned = np.ascontiguousarray(np.rot90(scaled_by(portrait, 2)))
+    face, plain = only(seen(twice, turned)), only(seen(mtcnn(), turned))
+    assert overlaps(face.box[None], plain.box[None])[0, 0] > 0.7
+    assert np.abs(face.points - plain.points).max() < 0.12 * plain.eye_distance
+
+
+@pytest.mark.parametrize("shape", [(12, 12), (13, 400), (12, 3000), (500, 12), (217, 385), (218, 384), (300, 401)])
+def test_looking_strip_by_strip_gives_the_numbers_of_one_look(once: Mtcnn, shape: tuple[int, int]) -> None:
+    level = np.random.default_rng(0).integers(0, 256, (*shape, 3), dtype=np.uint8)
+    shifts, scores = once._nets["pnet"].run(["shift", "score"], {"pixels": level[None]})
+    strips = once._cascade._slide(level)
+    assert strips[0].shape == shifts.shape[1:] and strips[1].shape == scores.shape[1:]
+    assert np.abs(strips[0] - shifts[0]).max() < 1e-5 and np.abs(strips[1] - scores[0]).max() < 1e-5

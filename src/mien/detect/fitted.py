@@ -23,8 +23,7 @@ class Fitted:
 
     def restored(self, found: Found) -> Found:
         """What was found on the canvas, in px of the picture."""
-        unit = np.array(self.unit, np.float32)
-        return Found(found.boxes * np.tile(unit, 2), found.points * unit, found.scores)
+        return found.enlarged(*self.unit)
 
 
 def fitted(pixels: U8, longest: int, size: tuple[int, int] | None = None) -> Fitted:

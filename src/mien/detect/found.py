@@ -54,6 +54,11 @@ class Found:
         """Those that `index` (positions or a mask) picks."""
         return Found(self.boxes[index], self.points[index], self.scores[index])
 
+    def enlarged(self, x: float, y: float) -> Found:
+        """The same in a picture that is x times as wide and y times as high."""
+        unit = np.array([x, y], np.float32)
+        return Found(self.boxes * np.tile(unit, 2), self.points * unit, self.scores)
+
     def faces(self, frame: Frame) -> list[Face]:
         """The same as faces of `frame`, in the same order."""
         rows = zip(self.boxes, self.points, self.scores, strict=True)

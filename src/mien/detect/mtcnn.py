@@ -16,6 +16,7 @@ from mien.errors import UsageError
 from mien.types import F32, U8, Face, Frame
 
 _WINDOW = 12  # px: what the smallest face is reduced to
+_LARGE = 12_000_000  # px to which a picture is reduced before it is copied for a second look
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,14 +88,17 @@ class Mtcnn:
 
     def _again(self, pixels: U8) -> Found:
         """The first second look that is as sure as a first one must be; otherwise the surest that is sure enough."""
+        height, width = pixels.shape[:2]
+        scale = min(1.0, (_LARGE / max(1, height * width)) ** 0.5)
+        small = pixels if scale == 1 else Pyramid(pixels).scaled(scale)
         best = nothing()
-        for view in self._views(pixels):
+        for view in self._views(small):
             found = self._search(view.pixels, self.options.accept_retry)
             if found.surest > best.surest:
                 best = view.restored(found)
             if best.surest >= self.options.accept:
                 break
-        return best
+        return best.enlarged(width / small.shape[1], height / small.shape[0])
 
     def _views(self, pixels: U8) -> Iterator[View]:
         for name in self.options.retries:
