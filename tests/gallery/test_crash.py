@@ -35,11 +35,11 @@ gallery = open_gallery(path)
 for number in range(start, start + 100000):
     rows = np.random.default_rng(number).normal(size=(2, 32)).astype(np.float32)
     rows /= np.linalg.norm(rows, axis=1, keepdims=True)
-    gallery.enrol(f"person {number}", [Sample(Template(row, "space")) for row in rows])
+    gallery.enrol(f"person {number:08d}", [Sample(Template(row, "space")) for row in rows])
     print("+", number, flush=True)
     if number % 3 == 0:
         print("?", number, flush=True)
-        gallery.forget(f"person {number}")
+        gallery.forget(f"person {number:08d}")
         print("-", number, flush=True)
 """
 
@@ -79,16 +79,16 @@ def kill_often(path: Path, times: int) -> None:
         open_question |= {number for sign, number in said if sign == "?"} - {n for sign, n in said if sign == "-"}
         with open_gallery(path, create=False) as gallery:
             people = {int(person.subject.split()[1]): person.samples for person in gallery.people()}
-            assert set(people.values()) == {2}  # all of an enrol or nothing of it
+            assert set(people.values()) <= {2}  # all of an enrol or nothing of it
             assert wanted <= set(people)
             unsaid = set(people) - wanted - open_question
             assert len(unsaid) <= trial + 1  # at most one enrol a kill was done and not told yet
             assert gallery.verify() == []
             for number in rng.sample(sorted(wanted), min(5, len(wanted))):
-                assert gallery.search(Template(rows_of(number)[1], "space"), 1)[0].subject == f"person {number}"
+                assert gallery.search(Template(rows_of(number)[1], "space"), 1)[0].subject == f"person {number:08d}"
         raw = path.read_bytes()
         for number in (n for sign, n in said if sign == "-"):
-            assert f"person {number}\\0".encode() not in raw
+            assert f"person {number:08d}".encode() not in raw
             assert rows_of(number).tobytes()[:16] not in raw
         wanted |= unsaid
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import islice
@@ -104,24 +105,24 @@ def migrate_in_place(
         seen = source.revision()
         if not allow_loss:
             _refuse_loss(source)
-        try:
+        with ExitStack() as undo:
+            undo.callback(remove, fresh)
             with EmbeddedGallery(fresh) as target:
                 result = migrate(source, embedder, target, progress)
-            if not keep_backup:
-                source.replace_with(fresh, seen)
-                return result
-            stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
-            kept = home.with_name(f"{home.name}.{stamp}.bak")
-            source.backup(kept)
-            try:
-                source.replace_with(fresh, seen)
-            except BaseException:
-                if source.space != embedder.space:
-                    remove(kept)  # nothing was replaced, so the backup is one copy of people too many
-                raise
-            return replace(result, backup=str(kept))
-        finally:
-            remove(fresh)
+            if keep_backup:
+                stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
+                kept = home.with_name(f"{home.name}.{stamp}.bak")
+                source.backup(kept)
+                undo.callback(_remove_needless, kept, source, embedder)
+                result = replace(result, backup=str(kept))
+            source.replace_with(fresh, seen)
+    return result
+
+
+def _remove_needless(backup: Path, source: BaseGallery, embedder: Embedder) -> None:
+    """Nothing was replaced: the backup is one copy of people too many."""
+    if source.space != embedder.space:
+        remove(backup)
 
 
 def _refuse_loss(source: BaseGallery) -> None:

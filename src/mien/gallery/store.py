@@ -14,7 +14,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import astuple, dataclass, fields
 from functools import cache
 from pathlib import Path
@@ -276,15 +276,13 @@ def open_file(path: Path, timeout: float, read_only: bool) -> tuple[sqlite3.Conn
     # SQLite cannot share a log in a folder that it may not write to. Where there is no log nobody is writing just now,
     # and the file alone is all there is.
     mode = "rw" if writable(path) else "ro" if footprint(path).log else "immutable"
-    with plain_errors(path):
+    with plain_errors(path), ExitStack() as undo:
         db = connect(path, mode, timeout)
-        try:
-            inspect(db, path)
-            if read_only:
-                db.execute("PRAGMA query_only = ON")
-        except BaseException:
-            db.close()
-            raise
+        undo.callback(db.close)
+        inspect(db, path)
+        if read_only:
+            db.execute("PRAGMA query_only = ON")
+        undo.pop_all()
     return db, mode == "immutable"
 
 
