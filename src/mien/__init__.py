@@ -12,7 +12,7 @@ from mien.errors import MienError
 from mien.types import Clip, Decision, Face, Frame, Match, OperatingPoint, Person, Reading, Report, Sample, Template
 
 if TYPE_CHECKING:
-    from mien.calibrate import calibrate
+    from mien.audit.calibration import calibrate
     from mien.decide import Policy
     from mien.engine import Engine
     from mien.gallery import migrate, open_gallery
@@ -44,7 +44,7 @@ __all__ = [
 _LAZY = {
     "Engine": "mien.engine",
     "Policy": "mien.decide",
-    "calibrate": "mien.calibrate",
+    "calibrate": "mien.audit.calibration",
     "migrate": "mien.gallery",
     "open_gallery": "mien.gallery",
     "read_image": "mien.media",

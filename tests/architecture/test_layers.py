@@ -14,7 +14,7 @@ LEVELS = {
     "protocols": 1, "wire": 1, "align": 1, "media": 1, "models": 1,
     "detect": 2, "embed": 2, "judge": 2, "edit": 2, "gallery": 2, "decide": 2,
     "engine": 3,
-    "audit": 4, "calibrate": 4, "learn": 4,
+    "audit": 4, "learn": 4,
     "reproduce": 5, "compat": 5, "cli": 5, "serve": 5, "__main__": 5,
     "__init__": 6,
 }  # fmt: skip
