@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -47,7 +48,8 @@ def signature(name: str, thing: object) -> str:
     if not callable(thing):
         return name
     text = str(inspect.signature(thing))
-    return name + text.replace("(self, ", "(").replace("(self)", "()").replace("'", "")
+    text = re.sub(r"(: |-> )'([^']*)'", r"\1\2", text)  # annotations are strings; defaults keep their quotes
+    return name + text.replace("(self, ", "(").replace("(self)", "()")
 
 
 def error_tree() -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import mien
 
+ROOT = Path(__file__).parents[2]
 HEAVY = ("torch", "cv2", "onnxruntime", "onnx", "fastapi", "click", "av", "PIL", "scipy", "rich")
 
 
@@ -48,6 +49,11 @@ def test_public_names_are_documented() -> None:
     page = (Path(__file__).parents[2] / "docs" / "reference" / "library.md").read_text(encoding="utf8")
     for name in mien.__all__:
         assert f"`{name}`" in page, f"{name} is missing in docs/reference/library.md"
+
+
+def test_reference_pages_are_fresh() -> None:
+    done = subprocess.run([sys.executable, "tools/reference.py", "--check"], capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
 
 
 def test_every_module_imports() -> None:
