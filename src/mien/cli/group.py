@@ -52,6 +52,14 @@ class Verbs(click.Group):
             raise UsageError(f"There is no verb '{args[0]}'.", remedy)
         return super().resolve_command(ctx, args)
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """As click does; a reader (head, less) that has seen enough is no error."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:  # here, because click's own answer is exit code 1, which means reject
+            _silence(sys.stdout)
+            return PIPE_CLOSED
+
     def main(self, args: Sequence[str] | None = None, *positional: Any, **options: Any) -> NoReturn:
         """Run, say what went wrong in one sentence, and leave with the right code."""
         words = list(sys.argv[1:] if args is None else args)
@@ -61,7 +69,7 @@ class Verbs(click.Group):
         try:
             code = self._run(words, options.get("prog_name") or "mien")
             sys.stdout.flush()
-        except BrokenPipeError:  # the reader (head, less) has seen enough
+        except BrokenPipeError:
             _silence(sys.stdout)
             code = PIPE_CLOSED
         sys.exit(code)
@@ -77,8 +85,6 @@ class Verbs(click.Group):
         except (click.Abort, KeyboardInterrupt):
             click.echo("mien: stopped; what was done before is kept.", err=True)
             return INTERRUPTED
-        except BrokenPipeError:
-            raise
         except Exception as error:  # noqa: BLE001 - the last stop: no traceback for a user who did not ask for one
             return tell(unforeseen(error), words)
 

@@ -88,7 +88,7 @@ class Output:
         else:
             width = max((len(title) for title, _ in lines), default=0)
             for title, words in lines:
-                self.line([(title, width), (words, 0)], bold=0)
+                self.line([(title, width), (shown(words), 0)], bold=0)
 
     def note(self, text: str) -> None:
         """A remark on stderr, for people; not when quiet."""
@@ -145,18 +145,19 @@ class Output:
         for row in rows:
             writer.writerow([_raw(cell) for cell in row])
 
-    def line(self, cells: Sequence[tuple[Any, int]], bold: int = -1) -> None:
-        """One line of a table: each cell padded to its width."""
+    def line(self, cells: Sequence[tuple[str, int]], bold: int = -1) -> None:
+        """One line of words, each padded to its width."""
         from rich.cells import cell_len
         from rich.text import Text
 
         text = Text()
         for number, (cell, width) in enumerate(cells):
-            word = plain(shown(cell))
+            word = plain(cell)
             text.append(word, "bold" if number == bold else STYLES.get(word, ""))
             if number < len(cells) - 1:
                 text.append(" " * max(2, width + 2 - cell_len(word)))
         with self._paused():
+            text.rstrip()
             self._console.print(text, soft_wrap=True)
 
     def write(self, text: str, newline: bool = True) -> None:
@@ -201,7 +202,7 @@ class Listing:
         elif self.out.form == "csv":
             self.out.rows((), [cells])
         else:
-            self.out.line(list(zip(cells, self._widths, strict=True)))
+            self.out.line(list(zip(map(shown, cells), self._widths, strict=True)))
         self.count += 1
         sys.stdout.flush()
 

@@ -124,7 +124,8 @@ def _sheet(decisions: Sequence[Decision]) -> Frame:
     """A row per sighting with the shots its answer rests on, best first."""
     from mien.media import draw_faces
 
-    sheet = np.full((TILE * min(len(decisions), ROWS), TILE * SHOTS, 3), 255, np.uint8)
+    columns = max(min(len(decision.faces), SHOTS) for decision in decisions)
+    sheet = np.full((TILE * min(len(decisions), ROWS), TILE * max(1, columns), 3), 255, np.uint8)
     for row, decision in enumerate(decisions[:ROWS]):
         for column, face in enumerate(decision.faces[:SHOTS]):
             here = replace(face, origin=(0.0, 0.0, 1.0))  # drawn on the crop, not where it lay in the video
@@ -136,9 +137,7 @@ def _sheet(decisions: Sequence[Decision]) -> Frame:
 
 
 def _fitted(pixels: U8) -> U8:
-    """At most TILE px a side."""
-    from PIL import Image
+    """As large as a tile holds."""
+    from PIL import Image, ImageOps
 
-    picture = Image.fromarray(pixels)
-    picture.thumbnail((TILE, TILE))
-    return np.asarray(picture)
+    return np.asarray(ImageOps.contain(Image.fromarray(pixels), (TILE, TILE)))

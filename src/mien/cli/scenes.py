@@ -75,12 +75,15 @@ def _known_people(data: Path, known: Path) -> Scenes:
     people = {name: list(paths) for name, paths in folder_per_person(known / "gallery").items()}
     probes = sorted((known / "probes").iterdir())
     video = data / "video" / "short_hamilton_clip.mp4"
+    portraits_of = {"lin_manuel_miranda": "lin-manuel-miranda.png", "alex_lacamoire": "alex-lacamoire.png"}
+    later = {name: [data / "video" / file] for name, file in portraits_of.items()}
     first = next(iter(people.values()))
     return Scenes(
         about=(f"Photographs of {known}: a folder per person to enrol, and others to ask about.",),
         people=people,
         photos=probes,
         pair=(probes[0], first[0]),
+        later={name: paths for name, paths in later.items() if paths[0].is_file()},
         last=[video] if video.is_file() else [],
     )
 

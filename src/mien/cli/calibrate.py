@@ -1,0 +1,69 @@
+"""`mien calibrate`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from mien import wire
+from mien.cli.group import verb
+from mien.cli.options import gallery_at, rate, with_engine
+from mien.cli.output import Column, Output, answers
+
+if TYPE_CHECKING:
+    from mien.engine import Engine
+
+COLUMNS = (
+    Column("threshold", lambda one: one["point"]["threshold"]),
+    Column("from", lambda one: one["from"]),
+    Column("aimed at", lambda one: one["point"]["fmr"]),
+    Column("false matches here", lambda one: one["fmr"]["value"], only="csv"),
+    Column("low", lambda one: one["fmr"]["low"], only="csv"),
+    Column("high", lambda one: one["fmr"]["high"], only="csv"),
+    Column("comparisons", lambda one: one["fmr"]["n"], only="csv"),
+    Column("strangers named", lambda one: one["fpir"]["value"], only="csv"),
+    Column("false-match rate here (95 %)", lambda one: _interval(one["fmr"]), only="table"),
+    Column("strangers named (95 %)", lambda one: _interval(one["fpir"]), only="table"),
+)
+
+
+@verb("calibrate")
+@click.argument("gallery", metavar="GALLERY")
+@click.option("--fmr", type=rate, metavar="RATE", multiple=True, help="Rate to find a threshold for; repeatable.")
+@with_engine()
+@answers
+def command(gallery: str, fmr: tuple[float, ...], engine: Engine, out: Output) -> None:
+    """Everybody against everybody else: pairs of different people are always at hand. For each threshold, those the
+    gallery supports itself and those of the model's card, it says how often two different people match here, and how
+    many strangers out of all would be taken for somebody at the gallery's present size.
+
+    A rate the gallery is too small for is refused with the reason. What this cannot say is how often your own people
+    would be missed. To use a threshold: mien identify --threshold."""
+    from mien.audit.calibration import RATES, calibrate
+
+    with gallery_at(gallery, read_only=True) as people:
+        card = engine.points if people.space == engine.embedder.space else ()
+        found = calibrate(people, fmr or RATES, card, data=gallery)
+    records = [
+        {"from": origin, **wire.encode(item)}
+        for origin, items in (("gallery", found.own), ("model card", found.card))
+        for item in items
+    ]
+    out.table(
+        "thresholds",
+        COLUMNS,
+        records,
+        gallery=gallery,
+        people=found.people,
+        templates=found.templates,
+        comparisons=found.comparisons,
+        refused=wire.encode(found.refused),
+    )
+    out.note(f"{found.people:,} people, {found.templates:,} templates, {found.comparisons:,} comparisons of strangers.")
+    for refused in found.refused:
+        out.note(f"No threshold for {refused.fmr:g}: {refused.reason}")
+
+
+def _interval(metric: dict[str, float]) -> str:
+    return f"{metric['value']:.2g} ({metric['low']:.2g} to {metric['high']:.2g})"
