@@ -95,10 +95,10 @@ def test_a_larger_picture_gives_the_same_chip(name: str, times: int) -> None:
 
 
 def test_fine_detail_is_averaged_not_sampled() -> None:
-    checker = (np.indices((1600, 1600)).sum(0) % 2 * 255).astype(np.uint8)
-    pixels = np.repeat(checker[..., None], 3, 2)
+    pixels = np.random.default_rng(0).integers(0, 256, (1400, 1400, 3)).astype(np.uint8)  # deviation 74
     chip = align.chip(pixels, align.TEMPLATES["dlib150"].points * 8 + 100, "dlib150")
-    assert np.abs(chip[5:-5, 5:-5].astype(int) - 127).max() <= 3
+    assert chip[5:-5, 5:-5].std() < 20
+    assert chip[5:-5, 5:-5].mean() == pytest.approx(127.5, abs=1.5)
 
 
 def test_outside_of_the_picture_is_black() -> None:

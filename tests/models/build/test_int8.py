@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 
 from mien.models.build import RECIPES
 from mien.models.build.dlib_nets import read_resnet
-from mien.models.build.int8 import read_ranges, rounded
+from mien.models.build.int8 import quantised, read_ranges, rounded
 
 
 def weights() -> Path:
@@ -49,6 +50,15 @@ def test_vectors_hardly_move(nets: dict[str, bytes], data: Path) -> None:
     cosines = (exact * fast).sum(1)
     assert cosines.min() > 0.999
     assert np.median(cosines) > 0.9995
+
+
+def test_correcting_the_bias_brings_vectors_nearer(nets: dict[str, bytes], data: Path) -> None:
+    chips = pictures(data)
+    plain = {name: replace(seen, means=np.zeros_like(seen.means)) for name, seen in read_ranges().items()}
+    exact = described(nets["dlib_resnet"], chips)
+    with_it = described(nets["dlib_resnet_int8"], chips)
+    without = described(quantised(read_resnet(weights()), plain), chips)
+    assert (1 - (exact * with_it).sum(1)).mean() < 0.9 * (1 - (exact * without).sum(1)).mean()
 
 
 def test_one_by_one_equals_all_at_once(nets: dict[str, bytes]) -> None:
