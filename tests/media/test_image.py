@@ -300,7 +300,9 @@ def test_hundred_megapixels_stay_in_bounds(tmp_path: Path) -> None:
         "frame = read_image(sys.argv[1]); assert frame.pixels.shape == (10000, 10000, 3);"
         "print(peak() - before)"
     )
-    done = subprocess.run([sys.executable, "-W", "error", "-c", code, str(path)], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code, str(path)], capture_output=True, text=True, check=True
+    )
     assert 3 * 100e6 < int(done.stdout) * 1024 < 8 * 100e6
 
 

@@ -128,6 +128,7 @@ def test_each_file_once_and_no_circles(tree: Path) -> None:
     found = names(tree, find([tree, tree / "ana"], skipped=lambda path, error: left.append(path.name)))
     assert found == ["ana/1.jpg", "ana/10.jpg", "ana/more/door", "bob/photo.txt", "group [2024].jpg"]
     assert "broken.jpg" in left
+    assert names(tree, folder_per_person(tree)["ana"]) == ["ana/1.jpg", "ana/10.jpg", "ana/more/door"]
 
 
 def test_pipes_are_never_opened(tmp_path: Path) -> None:

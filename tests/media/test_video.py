@@ -197,6 +197,22 @@ def test_bad_videos_are_named_in_one_sentence(tmp_path: Path, capfd: pytest.Capt
     assert capfd.readouterr() == ("", "")
 
 
+def test_a_file_opens_no_other_files(tmp_path: Path) -> None:
+    """A playlist that was sent in must not make this machine read its own files or call addresses."""
+    (tmp_path / "other.ts").write_bytes(movie(REGULAR, "mpegts"))
+    lists = {
+        "hls": "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:1.5,\nother.ts\n#EXT-X-ENDLIST\n",
+        "concat": "ffconcat version 1.0\nfile other.ts\n",
+    }
+    for name, text in lists.items():
+        path = tmp_path / f"{name}.mp4"
+        path.write_text(text)
+        with av.open(str(path), format=name) as container:  # libav by itself would play it
+            assert container.streams.video
+        with pytest.raises(UnreadableMedia, match="no video"):
+            open_video(path)
+
+
 def test_cut_short_gives_what_is_there_and_says_so(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     data = movie([number / 10 for number in range(100)], index_first=tmp_path / "a.mp4")
     frames, video = [], open_video(data[: int(len(data) * 0.6)])
