@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,15 +23,16 @@ CODES = """## Exit codes
 | 0 | accept; or done |
 | 1 | reject: seen and not accepted |
 | 2 | abstain: cannot tell, or nobody seen |
-| 130 | stopped by Ctrl-C; what was done is kept |
+"""
+STOPPED = """| 130 | stopped by Ctrl-C; what was done is kept |
 | 141 | the reader of the output went away |
 """
 
 
 def page() -> str:
     """The whole page."""
-    context = click.Context(group, info_name="mien")
-    parts = [HEAD, "\n".join(_verbs(group, context)), CODES + "\n".join(_errors()) + "\n"]
+    context = click.Context(group, info_name="mien", **group.context_settings)
+    parts = [HEAD, "\n".join(_verbs(group, context)), CODES + "\n".join(_errors()) + "\n" + STOPPED]
     return "\n".join(parts)
 
 
@@ -62,11 +62,15 @@ def _prose(text: str) -> str:
 
 
 def _options(command: click.Command, context: click.Context) -> Iterator[str]:
-    rows = [record for param in command.get_params(context) if (record := param.get_help_record(context))]
     yield "| option | meaning |\n| --- | --- |"
-    for names, text in rows:
-        words = re.sub(r"\s+", " ", text).replace("|", "\\|")
-        yield f"| `{names}` | {words} |"
+    for param in command.get_params(context):
+        if isinstance(param, click.Option) and not param.hidden:
+            value = (
+                "" if param.is_flag else f" {param.metavar or param.type.name.split()[0].upper()}"
+            )
+            names = ", ".join(sorted(param.opts, key=len)) + value
+            default = f" Default: {param.default}." if param.show_default else ""
+            yield f"| `{names}` | {(param.help or '').replace('|', chr(92) + '|')}{default} |"
     yield ""
 
 
