@@ -32,8 +32,10 @@ def test_help_is_quick() -> None:
     ours, floor = [], []
     for _ in range(5):
         ours.append(seconds("-m", "mien", "--help"))
+        if ours[-1] < 0.3:
+            return
         floor.append(seconds("-c", "import numpy, click"))
-    assert min(ours) < max(0.3, 1.6 * min(floor))
+    assert min(ours) < 1.6 * min(floor)
 
 
 def test_help_loads_nothing_heavy() -> None:

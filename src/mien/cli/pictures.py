@@ -128,16 +128,18 @@ def _sheet(decisions: Sequence[Decision]) -> Frame:
     sheet = np.full((TILE * min(len(decisions), ROWS), TILE * max(1, columns), 3), 255, np.uint8)
     for row, decision in enumerate(decisions[:ROWS]):
         for column, face in enumerate(decision.faces[:SHOTS]):
-            here = replace(face, origin=(0.0, 0.0, 1.0))  # drawn on the crop, not where it lay in the video
+            here = _tile(face)
             label = [named(decision) if column == 0 else f"{face.frame.time:.1f} s"]
-            tile = _fitted(draw_faces(here.frame, [here], label, [decision.verdict]).pixels)
+            pixels = draw_faces(here.frame, [here], label, [decision.verdict]).pixels
             top, left = TILE * row, TILE * column
-            sheet[top : top + tile.shape[0], left : left + tile.shape[1]] = tile
+            sheet[top : top + pixels.shape[0], left : left + pixels.shape[1]] = pixels
     return Frame(sheet)
 
 
-def _fitted(pixels: U8) -> U8:
-    """As large as a tile holds."""
+def _tile(face: Face) -> Face:
+    """The face on its crop, as large as a tile holds; the crop counts as the picture, not where it lay in the video."""
     from PIL import Image, ImageOps
 
-    return np.asarray(ImageOps.contain(Image.fromarray(pixels), (TILE, TILE)))
+    pixels = np.asarray(ImageOps.contain(Image.fromarray(face.frame.pixels), (TILE, TILE)))
+    scale = np.float32(pixels.shape[1] / face.frame.width)
+    return replace(face, frame=Frame(pixels), box=face.box * scale, points=face.points * scale, origin=(0.0, 0.0, 1.0))
