@@ -86,6 +86,29 @@ def test_one_moving_face_keeps_its_number_and_is_searched_for_now_and_then() -> 
     assert steps[-1][0].box[0] == 20 + 5 * 39
 
 
+def test_a_fast_face_is_expected_where_it_is_going() -> None:
+    scenes = [{"ana": (10 + 22 * step, 60)} for step in range(12)]
+    oracle = Oracle(scenes)
+    steps = list(followed(scenes, oracle, every=6))
+    assert tracks_of(steps) == [[]] + [[0]] * 11
+    assert len(oracle.searched) <= 4, "in between it was found where it was expected"
+
+
+def test_a_face_that_jumps_is_searched_for_at_once() -> None:
+    scenes = [{"ana": (100, 60)}] * 9 + [{"ana": (130, 60)}] * 9
+    oracle = Oracle(scenes)
+    steps = list(followed(scenes, oracle, every=50))
+    assert tracks_of(steps) == [[]] + [[0]] * 17
+    assert oracle.searched == [0, 9]
+
+
+def test_one_face_is_not_two_people_even_if_two_tracks_claim_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mien.detect.track.alike", lambda first, second: True)
+    scenes: list[Scene] = [{"ana": (100, 60), "bob": (118, 60)}] * 6 + [{"ana": (106, 60)}] * 6
+    shown = tracks_of(list(followed(scenes, Oracle(scenes), every=50)))
+    assert shown[5] == [0, 1] and shown[6:] == [[0]] * 6
+
+
 def test_a_face_seen_once_is_no_track() -> None:
     scenes: list[Scene] = [{}, {"flash": (50, 50)}, {}, {}, {}, {}]
     tracker_steps = list(followed(scenes, Oracle(scenes), every=1, patience=1))
