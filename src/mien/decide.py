@@ -76,6 +76,11 @@ class Policy:
             raise _too_strict(target, strictest)
         return _between(known, target)
 
+    def reached(self, points: Sequence[OperatingPoint], gallery_size: int = 1) -> bool:
+        """Whether `points` hold evidence as strict as the target needs."""
+        rates = [_rate_of(point) for point in points if _stands(point)]
+        return bool(rates) and self._rate(gallery_size) >= min(rates) * (1 - 1e-9)
+
     def _rate(self, gallery_size: int) -> float:
         """The false-match rate per comparison that the target amounts to."""
         if gallery_size < 1:

@@ -195,8 +195,8 @@ class Engine:
         Raises MediaNotFound, UnreadableMedia, SpaceMismatch, EvidenceError."""
         policy = policy or Policy()
         self._same_space(gallery)
-        size = max(1, len(gallery))
-        point = policy.point(self.points, size)
+        size = max(1, gallery.templates)
+        point = self._point(policy, gallery, size)
         seen: dict[int, _Person] = {}
         for number, clip in enumerate(self.clips(source)):
             key = clip.faces[0].track if clip.faces[0].track >= 0 else -1 - number
@@ -250,6 +250,11 @@ class Engine:
             for face, template, reading in zip(faces, self.embedder.embed(faces), quality, strict=True)
         ]
 
+    def _point(self, policy: Policy, gallery: Gallery, size: int) -> OperatingPoint:
+        """The gallery's own evidence where it reaches the rate wanted, the card's where it does not."""
+        own = [point for point in gallery.points if point.space == self.embedder.space]
+        return policy.point(own if policy.reached(own, size) else self.points, size)
+
     def _same_space(self, gallery: Gallery) -> None:
         if gallery.space not in (None, self.embedder.space):
             raise SpaceMismatch(
@@ -262,7 +267,7 @@ class Engine:
         self._same_space(gallery)
         if not samples or not len(gallery) or not self.points:
             return []
-        threshold = Policy().point(self.points, len(gallery)).threshold
+        threshold = self._point(Policy(), gallery, gallery.templates).threshold
         found = {
             match.subject: match.score
             for sample in samples

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
-from mien.types import Clip, Face, Frame, Match, Person, Reading, Report, Sample, Template
+from mien.types import Clip, Face, Frame, Match, OperatingPoint, Person, Reading, Report, Sample, Template
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +83,17 @@ class Gallery(Protocol):
 
     def search(self, probe: Template, k: int = 5) -> list[Match]:
         """The k best subjects, best first, ties by name; exact. Raises SpaceMismatch."""
+
+    @property
+    def points(self) -> tuple[OperatingPoint, ...]:
+        """Operating points measured on the people enrolled here; none until `keep_points`."""
+
+    def keep_points(self, points: Sequence[OperatingPoint]) -> None:
+        """Keep operating points measured on this gallery, in place of those kept before."""
+
+    @property
+    def templates(self) -> int:
+        """Number of templates that a search compares with."""
 
     def __len__(self) -> int:
         """Number of subjects."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 from mien import protocols
 from mien.errors import BadSubject, InputError, SpaceMismatch, UnknownSubject, UsageError
 from mien.gallery import BaseGallery, EmbeddedGallery, MemoryGallery
-from mien.types import Face, Frame, Match, Sample, Template
+from mien.types import Face, Frame, Match, OperatingPoint, Sample, Template
 
 Opener = Callable[..., BaseGallery]
 SPACE = "space-a"
@@ -395,3 +396,14 @@ def test_backup_is_a_gallery_with_the_same_people(gallery: BaseGallery, tmp_path
         assert copy.search(probe, 5) == gallery.search(probe, 5)
         assert copy.verify() == []
         assert all(sample.face is not None for _, sample in copy.samples())
+
+
+def test_operating_points_are_kept_replaced_and_dropped(gallery: BaseGallery) -> None:
+    point = OperatingPoint(
+        0.91, fmr=1e-2, low=0.008, high=0.013, comparisons=4_950, subjects=100, data="öffnung", space="s"
+    )
+    assert gallery.points == ()
+    gallery.keep_points([point, replace(point, threshold=0.93, fmr=1e-3)])
+    assert gallery.points == (point, replace(point, threshold=0.93, fmr=1e-3))
+    gallery.keep_points([])
+    assert gallery.points == ()

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Self
@@ -15,7 +16,7 @@ from mien.errors import UnknownSubject, UsageError
 from mien.gallery.crops import check_face
 from mien.gallery.matrix import Fusion, Matrix, check_template
 from mien.gallery.names import metadata_text, subject_name
-from mien.types import Match, Person, Sample, Template
+from mien.types import Match, OperatingPoint, Person, Sample, Template
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +110,28 @@ class BaseGallery(ABC):
         return rows.search(probe.vector, k)
 
     @property
+    def points(self) -> tuple[OperatingPoint, ...]:
+        """Operating points measured on the people enrolled here; none until `keep_points`."""
+        with self._lock:
+            self._refresh()
+            return tuple(OperatingPoint(**point) for point in json.loads(self._points))
+
+    def keep_points(self, points: Sequence[OperatingPoint]) -> None:
+        """Keep operating points measured on this gallery, in place of those kept before; () drops them.
+
+        Raises GalleryReadOnly, GalleryBusy, GalleryFull."""
+        with self._lock:
+            self._refresh()
+            self._keep(json.dumps([asdict(point) for point in points], allow_nan=False))
+
+    @property
+    def templates(self) -> int:
+        """Number of templates that a search compares with."""
+        with self._lock:
+            self._refresh()
+            return self._matrix.templates
+
+    @property
     def space(self) -> str | None:
         """Space of the templates held; None while nothing was enrolled."""
         with self._lock:
@@ -169,6 +192,13 @@ class BaseGallery(ABC):
     @property
     @abstractmethod
     def _space(self) -> str | None: ...
+
+    @property
+    @abstractmethod
+    def _points(self) -> str: ...
+
+    @abstractmethod
+    def _keep(self, points: str) -> None: ...
 
     @abstractmethod
     def _refresh(self) -> None:

@@ -133,6 +133,14 @@ class EmbeddedGallery(BaseGallery):
     def _space(self) -> str | None:
         return self._head.space
 
+    @property
+    def _points(self) -> str:
+        return self._head.points
+
+    def _keep(self, points: str) -> None:
+        with self._change():
+            store.write_head(self._db, replace(self._head, points=points))
+
     def _reset(self) -> None:
         self._matrix = Matrix(self._fusion)
         self._ids: dict[str, int] = {}

@@ -149,6 +149,11 @@ class Matrix:
         return len(self._names)
 
     @property
+    def templates(self) -> int:
+        """Number of rows that a search compares with."""
+        return self._count if self._fusion == "max" else len(self._names)
+
+    @property
     def dimension(self) -> int | None:
         """Length of a row; None while there is none."""
         return self._vectors.shape[1] if self._count else None

@@ -31,6 +31,7 @@ class MemoryGallery(BaseGallery):
         super().__init__(":memory:", fusion)
         self._records: dict[str, _Record] = {}
         self._held_space: str | None = None
+        self._kept_points = "[]"
 
     def people(self) -> list[Person]:
         with self._lock:
@@ -72,6 +73,13 @@ class MemoryGallery(BaseGallery):
     @property
     def _space(self) -> str | None:
         return self._held_space
+
+    @property
+    def _points(self) -> str:
+        return self._kept_points
+
+    def _keep(self, points: str) -> None:
+        self._kept_points = points
 
     def _refresh(self) -> None:
         self._usable()

@@ -37,7 +37,8 @@ VERSION = 1
 _SCHEMA = (
     """CREATE TABLE head (id INTEGER PRIMARY KEY CHECK (id = 1), space TEXT, dimension INTEGER,
 subjects INTEGER NOT NULL, samples INTEGER NOT NULL, last_subject INTEGER NOT NULL, last_sample INTEGER NOT NULL,
-epoch INTEGER NOT NULL, edits INTEGER NOT NULL, purge INTEGER NOT NULL, balance BLOB NOT NULL, seal BLOB NOT NULL)""",
+epoch INTEGER NOT NULL, edits INTEGER NOT NULL, purge INTEGER NOT NULL, balance BLOB NOT NULL, points TEXT NOT NULL,
+seal BLOB NOT NULL)""",
     """CREATE TABLE subject (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, enrolled TEXT NOT NULL,
 seal BLOB NOT NULL, metadata TEXT NOT NULL, metadata_seal BLOB NOT NULL)""",
     """CREATE TABLE sample (id INTEGER PRIMARY KEY, subject INTEGER NOT NULL REFERENCES subject (id),
@@ -60,6 +61,7 @@ class Head:
     edits: int = 0  # grows whenever somebody's metadata are replaced
     purge: int = 0  # 1 while erased bytes may still be somewhere in the file
     balance: bytes = bytes(16)
+    points: str = "[]"  # operating points measured on the people enrolled, as JSON
 
 
 def seal(*parts: Any) -> bytes:
