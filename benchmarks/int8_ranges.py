@@ -13,7 +13,6 @@ import argparse
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import cv2
 import dlib
@@ -63,26 +62,14 @@ def exposed(net: bytes) -> tuple[onnxruntime.InferenceSession, list[str]]:
     return onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"]), names
 
 
-def measure(session: onnxruntime.InferenceSession, names: list[str], pictures: U8) -> dict[str, Any]:
-    """{activation: lowest, highest, mean of each channel}."""
+def measure(session: onnxruntime.InferenceSession, names: list[str], pictures: U8) -> dict[str, list[float]]:
+    """{activation: (lowest, highest)}, to four digits: more than eight bits can show."""
     lows, highs = dict.fromkeys(names, 0.0), dict.fromkeys(names, 0.0)
-    means: dict[str, Any] = dict.fromkeys(names, 0.0)
     for start in range(0, len(pictures), 32):
         batch = pictures[start : start + 32]
         for name, value in zip(names, session.run(names, {"pixels": batch}), strict=True):
             lows[name], highs[name] = min(lows[name], float(value.min())), max(highs[name], float(value.max()))
-            means[name] += value.mean((2, 3), dtype=np.float64).sum(0) / len(pictures)
-    table = {name: {"low": lows[name], "high": highs[name], "means": means[name].tolist()} for name in names}
-    return {"pixels": {"low": 0.0, "high": 255.0, "means": pictures.mean((0, 1, 2)).tolist()}} | table
-
-
-def short(value: Any) -> Any:
-    """Four digits are more than eight bits can show."""
-    if isinstance(value, dict):
-        return {key: short(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [short(item) for item in value]
-    return float(f"{value:.4g}")
+    return {name: [float(f"{lows[name]:.4g}"), float(f"{highs[name]:.4g}")] for name in names}
 
 
 def main() -> None:
@@ -100,7 +87,7 @@ def main() -> None:
         folder = Path(importlib.util.find_spec("face_recognition_models").submodule_search_locations[0]) / "models"
     pictures = np.stack(list(chips(options.data / "faces", folder / "shape_predictor_5_face_landmarks.dat")))
     net = RECIPES["dlib_resnet"]({"weights": folder / "dlib_face_recognition_resnet_model_v1.dat"})["net"]
-    table = short(measure(*exposed(net), pictures))
+    table = measure(*exposed(net), pictures)
     made = {
         "script": "benchmarks/int8_ranges.py",
         "chips": len(pictures),

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from mien.models.build import dlib_nets, int8, mtcnn_nets, points5
 
-VERSION = "3"  # of the recipes: another one means other bytes from the same sources
+VERSION = "4"  # of the recipes: another one means other bytes from the same sources
 
 RECIPES: Mapping[str, Callable[[Mapping[str, Path]], dict[str, bytes]]] = {
     "dlib_resnet": dlib_nets.build_resnet,

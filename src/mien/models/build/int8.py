@@ -4,8 +4,8 @@ The ranges of all activations were measured once (``benchmarks/int8_ranges.py``)
 signed with one scale per output channel, activations unsigned with one scale and zero point per tensor. Two measures make
 up for the rounding:
 
-- The mean error that rounded weights make, known from the mean of each input channel, is taken off the bias (Nagel et al.,
-  ICCV 2019, section 4.2).
+- Weights are rounded so that the sum of each kernel stays what it was (Guo et al., SQuant, ICLR 2022): neighbouring
+  pixels are alike, so errors that cancel within a kernel cancel on the plane.
 - Processors without VNNI add products in pairs in 16 bits and saturate. The scale of each filter is chosen so that no pair
   of neighbouring weights can, so every processor computes the same numbers.
 
@@ -29,7 +29,7 @@ from mien.models.build.graph import Graph
 RANGES = Path(__file__).with_name("int8_ranges.json")
 _CONTRIB = "com.microsoft"
 _AT_ONCE = 4  # results of the first convolution; 72 in a row
-_PAIR = 127  # of 128 that a pair of weights may reach: 255 * 128 < 2 ** 15, and rounding may add one
+_PAIR = 126  # of 128 that a pair of weights may reach, as 255 * 128 < 2 ** 15: rounding may add one to each
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +41,12 @@ class Value:
     zero: int
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True)
 class Range:
-    """What an activation was seen to be: lowest and highest value, mean of each channel."""
+    """Lowest and highest value that an activation was seen to have."""
 
     low: float
     high: float
-    means: F64  # (channels,)
 
 
 def build(paths: Mapping[str, Path]) -> dict[str, bytes]:
@@ -56,9 +55,9 @@ def build(paths: Mapping[str, Path]) -> dict[str, bytes]:
 
 
 def read_ranges() -> dict[str, Range]:
-    """The measured ranges by the names of `dlib_nets.build_resnet`, and "pixels"."""
+    """The measured ranges by the names of `dlib_nets.build_resnet`."""
     table = json.loads(RANGES.read_text(encoding="utf-8"))["ranges"]
-    return {name: Range(row["low"], row["high"], np.asarray(row["means"], np.float64)) for name, row in table.items()}
+    return {name: Range(*row) for name, row in table.items()}
 
 
 def quantised(net: ResNet, ranges: Mapping[str, Range]) -> bytes:
@@ -75,11 +74,25 @@ def quantised(net: ResNet, ranges: Mapping[str, Range]) -> bytes:
 
 
 def rounded(weights: F64) -> tuple[NDArray[np.int8], F64]:
-    """Filters (out, in, height, width) as integers, and the scale of each (out,); no pair of them saturates."""
+    """Filters (out, in, height, width) as integers, and the scale of each (out,); no pair of them saturates.
+
+    Where the rounding errors of a kernel add up to more than half a step, the weights that were nearest to the other
+    whole number go there."""
     pairs = weights.transpose(0, 2, 3, 1).reshape(len(weights), -1, 2)  # in the order that the kernels multiply in
     largest = np.maximum(pairs.clip(min=0).sum(-1), (-pairs).clip(min=0).sum(-1)).max(1)
     scales = np.where(largest > 0, largest, 1.0) / _PAIR
-    return np.rint(weights / scales[:, None, None, None]).astype(np.int8), scales
+    exact = (weights / scales[:, None, None, None]).reshape(*weights.shape[:2], -1)
+    whole = np.rint(exact)
+    rest = exact - whole
+    owed = np.rint(rest.sum(-1, keepdims=True))
+    whole += _ranks(-rest) < owed
+    whole -= _ranks(rest) < -owed
+    return whole.reshape(weights.shape).astype(np.int8), scales
+
+
+def _ranks(values: F64) -> NDArray[np.intp]:
+    """Place of each value among those of the last axis, the lowest first."""
+    return values.argsort(-1, kind="stable").argsort(-1, kind="stable")
 
 
 class _Writer:
@@ -112,20 +125,15 @@ class _Writer:
             wide[number, ..., 2 * number : 2 * number + 7] = layer.weights
         paired = wide.reshape(outputs, 3, 7, width // 2, 2).transpose(0, 4, 1, 2, 3)
         pixels = Value(graph.add("Reshape", ["pixels", graph.integers([0, 150, 75, 6])]), 1.0, 0)
-        means = np.tile(self.ranges["pixels"].means, 2)
         filters = Filter(paired.reshape(outputs, 6, 7, -1), np.tile(layer.bias, _AT_ONCE), 1, 0)
-        plane = self.conv(pixels, filters, means, self.seen("stem"), strides=[2, _AT_ONCE])
+        plane = self.conv(pixels, filters, self.seen("stem"), strides=[2, _AT_ONCE])
         flat = graph.add("Reshape", [plane.name, graph.integers([0, 72, 72, 32])])
         pooled = graph.add("NhwcMaxPool", [flat], domain=_CONTRIB, kernel_shape=[3, 3], strides=[2, 2])
         return Value(pooled, plane.scale, plane.zero)
 
-    def conv(self, value: Value, layer: Filter, means: F64 | None, seen: Value, **attributes: Any) -> Value:
+    def conv(self, value: Value, layer: Filter, seen: Value, **attributes: Any) -> Value:
         """A convolution whose result has the scale of `seen`, clipped there: with zero point 0 it is a ReLU, too."""
         weights, scales = rounded(layer.weights)
-        bias = layer.bias
-        if means is not None:
-            missed = layer.weights - weights * scales[:, None, None, None]
-            bias = bias + np.einsum("oihw,i->o", missed, means)
         graph = self.graph
         inputs = [
             value.name,
@@ -134,7 +142,7 @@ class _Writer:
             graph.floats(scales),
             graph.constant(np.zeros(len(scales), np.int8)),
             *self.scale(seen),
-            graph.constant(np.rint(bias / (scales * value.scale)).astype(np.int32)),
+            graph.constant(np.rint(layer.bias / (scales * value.scale)).astype(np.int32)),
         ]
         sides = {"kernel_shape": list(weights.shape[2:]), "strides": [layer.stride] * 2, "pads": [layer.pad] * 4}
         name = graph.add("QLinearConv", inputs, domain=_CONTRIB, channels_last=1, **(sides | attributes))
@@ -142,12 +150,11 @@ class _Writer:
 
     def block(self, value: Value, size: int, block: Block, name: str) -> tuple[Value, int]:
         """A residual block on a plane of `size` px; see `dlib_nets`."""
-        came = "stem" if name == "block0" else f"block{int(name[5:]) - 1}"
-        inner = self.conv(value, block.first, self.ranges[came].means, self.seen(f"{name}.first"))
+        inner = self.conv(value, block.first, self.seen(f"{name}.first"))
         second = block.second
         if block.halves:
             second, after_conv, size = centred(block, size)
-        inner = self.conv(inner, second, self.ranges[f"{name}.first"].means, self.seen(f"{name}.second"))
+        inner = self.conv(inner, second, self.seen(f"{name}.second"))
         if block.halves:
             if size > after_conv:
                 inner = self.grown(inner)
@@ -164,7 +171,7 @@ class _Writer:
     def halved(self, value: Value, outputs: int, inputs: int) -> Value:
         """Means of 2x2 px, and channels of zeros behind them: as a convolution, which is exact and faster."""
         mean = np.broadcast_to(np.eye(outputs, inputs)[:, :, None, None] / 4, (outputs, inputs, 2, 2))
-        return self.conv(value, Filter(mean, np.zeros(outputs), 2, 0), None, value)
+        return self.conv(value, Filter(mean, np.zeros(outputs), 2, 0), value)
 
     def add(self, one: Value, other: Value, seen: Value) -> Value:
         """Their sum, clipped at 0 by its zero point."""
