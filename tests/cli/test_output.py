@@ -177,8 +177,8 @@ def test_no_control_characters_reach_the_terminal() -> None:
 
 
 def test_cells_for_people() -> None:
-    assert [shown(cell) for cell in (None, "", True, 0.12345, ["a", 0.5], [], 7)] == [
-        "–", "–", "yes", "0.123", "a; 0.500", "–", "7",
+    assert [shown(cell) for cell in (None, "", True, 0.12345, 0.0, 0.00012, ["a", 0.5], [], 7)] == [
+        "–", "–", "yes", "0.123", "0.000", "0.00012", "a; 0.500", "–", "7",
     ]  # fmt: skip
 
 

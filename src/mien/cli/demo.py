@@ -93,8 +93,7 @@ class _Tour:
             return
         self._title("On which evidence?", f"mien models show {default_models()[1]}")
         for record in {one["threshold"]["threshold"]: one for one in self.records if _clear(one)}.values():
-            told = [f"Threshold {record['threshold']['threshold']:.3f}: {words.evidence(record['threshold'])}"]
-            self._because([". ".join([*told, *(reason.capitalize() for reason in record["reasons"][1:]), ""])], "   ")
+            self._because([words.standing(record)], "   ")
         self._title("What was written")
         for path in [*self.canvas.written, str(self.canvas.home / GALLERY)]:
             self._say(f"   {path}")

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from mien.engine import Engine
 
 COLUMNS = (
-    Column("source", lambda one: one["source"], width=28),
+    Column("source", lambda one: one["source"]),
     Column("time", lambda one: words.clock(one["time"]) if one["time"] else None, width=8, only="table"),
     Column("time", lambda one: one["time"], only="csv"),
     Column("frame", lambda one: one["index"], only="csv"),
@@ -50,7 +50,10 @@ def command(sources: tuple[str, ...], draw: str | None, engine: Engine, out: Out
     found = gather(sources)
     refused, empty = found.refused, list[str]()
     canvas = Canvas.at(draw, len(found.sources)) if draw else None
-    with out.listing("faces", COLUMNS) as listing, out.progress("detecting", len(found.sources), "sources") as step:
+    with (
+        out.listing("faces", COLUMNS, source=found.width) as listing,
+        out.progress("detecting", len(found.sources), "sources") as step,
+    ):
         for source in found.sources:
             try:
                 if not _one(source, engine, listing, canvas):

@@ -59,7 +59,7 @@ def command(  # noqa: PLR0913 - one parameter per option
     appears; running the same command again adds only what is new. A picture that cannot be used does not stop the
     rest: it is listed at the end, and the exit code is then 65."""
     people, found = _people(subject, pictures, folder)
-    refused, total = found.refused, sum(len(paths) for paths in people.values())
+    refused, total, added = found.refused, sum(len(paths) for paths in people.values()), 0
     with (
         gallery_at(gallery, create=True) as store,
         out.listing("people", COLUMNS) as listing,
@@ -76,7 +76,10 @@ def command(  # noqa: PLR0913 - one parameter per option
             of_person = [(refusal.source, refusal.error) for refusal in made.refused]
             refused += of_person
             listing.add(_shape(made) | {"refused": out.problems(of_person)})
+            added += made.added
         listing.also(gallery=gallery, failures=out.problems(refused))
+        count = listing.count
+    out.note(f"{added} new pictures of {count} {'person' if count == 1 else 'people'} in {gallery}.")
     out.passed(found.passed)
     out.failures(refused)
     return REFUSED if refused else 0

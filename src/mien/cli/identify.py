@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -30,12 +30,13 @@ COLUMNS = (
     Column("subject", lambda one: one["subject"], width=20),
     Column("score", lambda one: one["score"], width=5),
     Column("threshold", lambda one: one["threshold"] and one["threshold"]["threshold"], width=9),
-    Column("fmr", lambda one: one["threshold"] and one["threshold"]["fmr"], only="csv"),
-    Column("source", lambda one: one["source"], width=28),
+    Column("fmr", lambda one: one["threshold"] and one["threshold"]["fmr"], width=7),
+    Column("source", lambda one: one["source"]),
     Column("seen", words.place, width=20, only="table"),
     Column("start", lambda one: one["span"] and one["span"][0], only="csv"),
     Column("end", lambda one: one["span"] and one["span"][1], only="csv"),
-    Column("reasons", lambda one: one["reasons"]),
+    Column("why", words.why, only="table"),
+    Column("reasons", lambda one: one["reasons"], only="csv"),
 )
 
 
@@ -59,7 +60,7 @@ def command(
     found = gather(sources)
     with (
         gallery_at(gallery, read_only=True) as people,
-        out.listing("decisions", COLUMNS) as listing,
+        out.listing("decisions", COLUMNS, source=found.width) as listing,
         out.progress("identifying", len(found.sources), "sources") as step,
     ):
         canvas = Canvas.folder(draw) if draw else None
@@ -69,6 +70,8 @@ def command(
         listing.also(drawn=canvas.written if canvas else [])
     for source in work.empty:
         out.note(f"{source}: nobody seen")
+    if work.example is not None and out.form == "table":
+        out.note(words.standing(work.example))
     out.passed(found.passed)
     out.failures(work.refused)
     return work.code()
@@ -85,6 +88,7 @@ class _Work:
     refused: Refused
     empty: list[str] = field(default_factory=list)
     verdicts: set[str] = field(default_factory=set)
+    example: dict[str, Any] | None = None  # a clear answer: all of one command rest on the same evidence
 
     def do(self, sources: list[str | Path]) -> None:
         """Stills side by side on all threads, each video by itself as it goes."""
@@ -113,7 +117,9 @@ class _Work:
             for decision in answers:
                 seen.append(decision)
                 self.verdicts.add(decision.verdict)
-                self.listing.add(wire.decision(decision))
+                record = wire.decision(decision)
+                self.listing.add(record)
+                self.example = record if decision.verdict != "abstain" else self.example
         except InputError as error:
             self.refused.append((str(source), error))
         else:

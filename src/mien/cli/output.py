@@ -63,9 +63,9 @@ class Output:
         self.quiet = quiet
         self._bar: Any = None
 
-    def listing(self, key: str, columns: Sequence[Column]) -> Listing:
-        """A list that is written as it grows; `key` names it in the JSON object."""
-        return Listing(self, key, columns)
+    def listing(self, key: str, columns: Sequence[Column], **widths: int) -> Listing:
+        """A list that is written as it grows; `key` names it in the JSON object, `widths` are known better by now."""
+        return Listing(self, key, [replace(column, width=widths.get(column.title, column.width)) for column in columns])
 
     def table(self, key: str, columns: Sequence[Column], records: Sequence[Mapping[str, Any]], **rest: Any) -> None:
         """A list that is known as a whole, columns as wide as they need; `rest` are more keys of the JSON object."""
@@ -266,13 +266,13 @@ def dumps(value: Any, indent: int | None = None) -> str:
 
 
 def shown(cell: Any) -> str:
-    """A cell for people: three decimals, a dash for nothing, lists with semicolons."""
+    """A cell for people: three decimals (two digits where small), a dash for nothing, lists with semicolons."""
     if cell is None or cell == "":
         return "–"
     if isinstance(cell, bool):
         return "yes" if cell else "no"
     if isinstance(cell, float):
-        return f"{cell:.3f}"
+        return f"{cell:.3f}" if abs(cell) >= 0.01 or not cell else f"{cell:.2g}"
     if isinstance(cell, (list, tuple)):
         return "; ".join(shown(item) for item in cell) or "–"
     return str(cell)
@@ -313,7 +313,8 @@ def _bar(unit: str) -> Any:
         """How many a second."""
 
         def render(self, task: progress.Task) -> Text:
-            return Text(f"{task.speed:.1f} {unit}/s" if task.speed else "")
+            # Several are begun at once, which looks like a wild speed at first.
+            return Text(f"{task.speed:.1f} {unit}/s" if task.speed and (task.elapsed or 0) > 1 else "")
 
     counts = (progress.DownloadColumn(), progress.TransferSpeedColumn())
     shown = counts if unit == "bytes" else (progress.MofNCompleteColumn(), Rate())

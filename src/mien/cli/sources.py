@@ -36,6 +36,11 @@ class Found:
     refused: Refused = field(default_factory=list)
     passed: int = 0
 
+    @property
+    def width(self) -> int:
+        """Cells that the names take in a table, within reason."""
+        return min(60, max((len(str(source)) for source in self.sources), default=0))
+
     def skipped(self, path: Path, error: MienError) -> None:
         """A file or folder that the search leaves out."""
         if path.suffix.lower() in _PICTURES | _VIDEOS or (path.is_dir() and "cannot be read" in error.message):

@@ -21,6 +21,19 @@ def evidence(point: Mapping[str, Any] | None) -> str:
     return words + (f", measured on {point['data']}" if point["data"] else "")
 
 
+def standing(record: Mapping[str, Any]) -> str:
+    """What a clear answer rests on: the evidence of its threshold and what that means in a gallery."""
+    threshold = f"Threshold {record['threshold']['threshold']:.3f}: {evidence(record['threshold'])}"
+    return ". ".join([threshold, *(reason.capitalize() for reason in record["reasons"][1:]), ""]).rstrip()
+
+
+def why(record: Mapping[str, Any]) -> list[str]:
+    """The reasons, where score and threshold beside each other do not say it already."""
+    score, point = record["score"], record["threshold"]
+    said = record["verdict"] == "accept" or (record["verdict"] == "reject" and score < point["threshold"])
+    return [] if said else list(record["reasons"])
+
+
 def rate(value: float) -> str:
     """A rate with two digits."""
     return f"{value:.2g}"
