@@ -75,7 +75,9 @@ def vectors(name: str, faces: Sequence[Face]) -> F64:
     """(n, D) unit vectors of faces."""
     if not faces:
         return np.empty((0, card(name).dimension or 0))
-    return np.stack([template.vector for template in embedder(name).embed(faces)]).astype(np.float64)
+    rows = np.stack([template.vector for template in embedder(name).embed(faces)]).astype(np.float64)
+    # Of unit length in float64 as well, so that a face is at distance 0 from itself by every metric.
+    return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True))
 
 
 def given_vector(values: Sequence[Any], name: str) -> F64:
