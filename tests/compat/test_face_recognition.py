@@ -35,9 +35,9 @@ def original() -> ModuleType:
 
 @pytest.fixture(scope="module")
 def photos(data: Path) -> list[Path]:
-    """Two photos of each of ten people."""
+    """Two photos of each of seven people."""
     people = sorted(path for path in (data / "faces" / "lfw10").iterdir() if path.is_dir())
-    return [photo for person in people for photo in sorted(person.glob("*.jpg"))[:2]]
+    return [photo for person in people[:7] for photo in sorted(person.glob("*.jpg"))[:2]]
 
 
 def iou(one: Css, other: Css) -> float:
@@ -158,11 +158,11 @@ def test_jitter_is_fixed_and_near_the_originals(original: ModuleType, photos: li
     boxes = original.face_locations(pixels)
     (once,), (again,), (plain,) = (ours.face_encodings(pixels, boxes, count) for count in (10, 10, 1))
     assert np.array_equal(once, again)
-    theirs = [original.face_encodings(pixels, boxes, 10)[0] for _ in range(3)]
+    theirs = [original.face_encodings(pixels, boxes, 10)[0] for _ in range(2)]
     (reference,) = original.face_encodings(pixels, boxes)
     # As far from the plain encoding as dlib's jitter goes, and no further from dlib's draws than twice their own spread.
     assert 0.5 < np.linalg.norm(once - plain) / np.mean([np.linalg.norm(one - reference) for one in theirs]) < 2
-    spread = max(float(np.linalg.norm(theirs[0] - other)) for other in theirs[1:])
+    spread = float(np.linalg.norm(theirs[0] - theirs[1]))
     assert min(float(np.linalg.norm(once - one)) for one in theirs) < 2 * spread
     for count in (0, -1):
         assert np.array_equal(ours.face_encodings(pixels, boxes, count)[0], plain)
@@ -282,10 +282,10 @@ def run_program(module: ModuleType, people: list[tuple[str, str]], unknown: list
 
 def test_a_program_prints_the_same(original: ModuleType, photos: list[Path]) -> None:
     """Half of the people are known; a second photo of everybody is asked about."""
-    people = [(photo.parent.name, str(photo)) for photo in photos[::2][:5]]
+    people = [(photo.parent.name, str(photo)) for photo in photos[::2][:4]]
     unknown = [str(photo) for photo in photos[1::2]]
     mine = run_program(ours, people, unknown)
-    assert len(mine) >= 10
+    assert len(mine) >= len(unknown)
     assert sorted(mine) == sorted(run_program(original, people, unknown))
 
 
