@@ -76,7 +76,7 @@ def calibrate(
 
     card: the model's own points, to be judged here. data: what to call the gallery in the evidence.
     A rate counts as supported when there are 3 / rate pairs of different people, however many photos each has, because
-    photos of the same two people hardly say more than one does. Memory is that of the templates and the highest twentieth
+    photos of the same two people hardly say more than one does. Memory is that of the templates and a few per cent
     of the scores. Raises EvidenceError for fewer than two people."""
     vectors, owner, space = _templates(gallery)
     found = impostors(vectors, owner)

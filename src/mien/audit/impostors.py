@@ -15,9 +15,9 @@ from mien.audit.metrics import F64, I64, require_support
 from mien.errors import EvidenceError
 from mien.types import F32, Metric
 
-_BLOCK = 512  # rows of the score matrix at a time
-_KEPT_SHARE = 0.05  # of all comparisons …
-_KEPT_MOST = 3_000_000  # … but no more than this many, 16 bytes each
+_BLOCK = 128  # rows of the score matrix at a time
+_KEPT_SHARE = 0.03  # of all comparisons …
+_KEPT_MOST = 1_500_000  # … but no more than this many, 12 bytes each
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,7 +49,7 @@ class Impostors:
         require_support(fmr, self.pairs, "pairs of people")
         allowed = int(fmr * self.comparisons * (1 + 1e-12))
         if allowed >= len(self.scores):
-            raise EvidenceError(f"A false-match rate of {fmr:g} is too loose to be of use.", "Ask for 0.04 or less.")
+            raise EvidenceError(f"A false-match rate of {fmr:g} is too loose to be of use.", "Ask for 0.02 or less.")
         return float(np.nextafter(self.scores[allowed], np.float32(2)))
 
     def rate(self, threshold: float, rounds: int = 200, seed: int = 0) -> Metric:
