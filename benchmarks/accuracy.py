@@ -18,7 +18,7 @@ import random
 import sys
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -299,6 +299,8 @@ def at_points(pairs: Pairs, scores: NDArray[np.float64], points: Sequence[Operat
     result = {}
     for point in points:
         rate = bootstrap(lambda w, t=point.threshold: fmr(impostor, t, w[~pairs.same]), compared, rounds=200)
+        if rate.value == 0:  # nothing seen: the rule of three, on pairs of people
+            rate = replace(rate, high=min(1.0, 3 / (compared.people * (compared.people - 1) / 2)))
         result[f"FMR {point.fmr:g} at {point.threshold:.4f}"] = {
             "measured FMR": shown(rate),
             "FNMR": round(fnmr(genuine, point.threshold), 4),

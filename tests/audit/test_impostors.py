@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from mien.audit import impostors as room
 from mien.audit.impostors import impostors
 from mien.errors import EvidenceError
+from mien.types import Metric
 
 
 def planted(people: int, photos: int, seed: int = 0, spread: float = 0.5) -> tuple[np.ndarray, np.ndarray]:
@@ -77,6 +78,11 @@ def test_a_rate_beyond_what_is_kept_is_a_lower_bound() -> None:
     found = impostors(*planted(150, 2))
     rate = found.rate(-1.0)
     assert rate.low == rate.value == pytest.approx(0.03, rel=1e-3) and rate.high == 1.0
+
+
+def test_no_false_match_is_no_proof_of_none() -> None:
+    found = impostors(*planted(12, 30))
+    assert found.rate(1.0) == Metric(0.0, 0.0, pytest.approx(3 / 66), found.comparisons)
 
 
 def test_the_interval_covers_the_rate_among_all_people() -> None:

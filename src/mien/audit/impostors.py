@@ -53,11 +53,15 @@ class Impostors:
         return float(np.nextafter(self.scores[allowed], np.float32(2)))
 
     def rate(self, threshold: float, rounds: int = 200, seed: int = 0) -> Metric:
-        """False-match rate at `threshold` with its interval; where it exceeds what is kept, (that, that, 1)."""
+        """False-match rate at `threshold` with its interval; where it exceeds what is kept, (that, that, 1).
+
+        Without a single false match the upper bound is 3 / pairs of people (rule of three)."""
         accepted = int(np.searchsorted(-self.scores, -threshold, side="right"))
         if accepted == len(self.scores) < self.comparisons:
             least = accepted / self.comparisons
             return Metric(least, least, 1.0, self.comparisons)
+        if accepted == 0:
+            return Metric(0.0, 0.0, min(1.0, 3 / self.pairs), self.comparisons)
         first, second = self.first[:accepted], self.second[:accepted]
         rates = np.empty(rounds)
         for index, drawn in enumerate(self._draws(rounds, seed)):
