@@ -28,6 +28,10 @@ if TYPE_CHECKING:
 
 GALLERY = "demo.db"  # not people.db: somebody's own gallery may lie in the folder
 INDENT = " " * 13
+SCORE = (
+    "A score says how alike two faces are (cosine of their templates). At or above the threshold it is an accept; "
+    "a threshold is set by the errors one can bear, and a larger gallery needs a higher one."
+)
 
 
 @verb("demo")
@@ -92,6 +96,7 @@ class _Tour:
             self.out.table("decisions", COLUMNS, self.records, **rest)
             return
         self._title("On which evidence?", f"mien models show {default_models()[1]}")
+        self._because([SCORE], "   ")
         for record in {one["threshold"]["threshold"]: one for one in self.records if _clear(one)}.values():
             self._because([words.standing(record)], "   ")
         self._title("What was written")

@@ -22,8 +22,8 @@ NEAR = 0.04  # share of the side by which a found eye may be off
 ALIKE = 0.999  # least cosine to the reference; other processors differ by far less
 # The drawn face's template by the default models, as int8 of 127 times the vector over its largest value.
 REFERENCE = (
-    "2R8d3dUb1NYmxzgIvQv+L9Ph6dwHHRz7v4nZ5Q8M8ArOEBMj6vE5BLz+B09DBynnFKMyLhAWJNb8NeMTIwL16lhHzrkqz+cexsaq"
-    "Dn9GxvnmDywa7AD6DFfm4VILAAMf4O7T7xgAAz68TNv7CgPb8z22LkX9LysYCAXH4Bn2Bgc="
+    "0SAZ39Yf1N0hyD4FuwgAL9Tl5NkHHBr5t4bZ4gwP8AXNDBMk7/M6BMICBVU/BybpFKU2KxoYHtsDM+EPJgT16FdHzLon0+sXxcek"
+    "Fn9GvvDlDi4V5/r7EVrl31IQAAci4PHZ/xv3BD25Ud37DQXS8kC5LkkCMTEZBg3C3RrzBgo="
 )
 
 _Ellipse = tuple[float, float, float, float, float, tuple[int, int, int]]  # centre x, y; radius x, y; opacity; colour
