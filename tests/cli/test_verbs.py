@@ -22,7 +22,7 @@ from mien.cli import scenes
 from mien.cli.group import group
 from mien.cli.selftest import drawn_face
 from mien.media import write_image
-from mien.types import Frame
+from mien.types import Frame, Sample, Template
 
 
 @pytest.fixture(scope="module")
@@ -210,6 +210,27 @@ def test_calibrate_refuses_what_a_small_gallery_cannot_show(people: Path) -> Non
     result = run("calibrate", people, "--json")
     assert result.exit_code == 65
     assert json.loads(result.stdout)["type"] == "EvidenceError"
+
+
+def test_calibrate_finds_thresholds_of_ones_own(tmp_path: Path, shared_engine: Engine) -> None:
+    """90 people who look nothing alike: thresholds for 1 in 100 and 1 in 1,000, none for 1 in 10,000."""
+    rng = np.random.default_rng(3)
+    with open_gallery(tmp_path / "people.db") as gallery:
+        for number in range(90):
+            vector = rng.normal(size=128).astype(np.float32)
+            template = Template(vector / np.linalg.norm(vector), shared_engine.embedder.space)
+            gallery.enrol(f"p{number}", [Sample(template)])
+    answer = told("calibrate", tmp_path / "people.db")
+    own = [one["point"]["fmr"] for one in answer["thresholds"] if one["from"] == "gallery"]
+    assert own == [0.01, 0.001]
+    assert [one["fmr"] for one in answer["refused"]] == [0.0001]
+    assert any(one["from"] == "model card" for one in answer["thresholds"])
+    assert (answer["people"], answer["comparisons"]) == (90, 90 * 89 // 2)
+    rows = list(csv.DictReader(io.StringIO(run("calibrate", tmp_path / "people.db", "--csv").stdout)))
+    assert len(rows) == len(answer["thresholds"])
+    result = run("calibrate", tmp_path / "people.db", "--fmr", "1/20")
+    assert "0.050" in result.stdout
+    assert "90 people" in result.stderr
 
 
 def test_ctrl_c_leaves_what_is_done(tmp_path: Path) -> None:

@@ -79,7 +79,7 @@ class _Tour:
         self._title("Who is in these photos?", f"mien identify {gallery} PHOTO... --draw {self.canvas.home}")
         self._identify(shown.photos)
         if shown.later:
-            self._title("Enrol somebody who was a stranger so far", f"mien enrol {gallery} NAME PICTURE...")
+            self._title("Enrol more", f"mien enrol {gallery} NAME PICTURE...")
             self._enrol(shown.later)
         if shown.last:
             names = " ".join(path.name for path in shown.last)
