@@ -91,7 +91,7 @@ def test_a_face_too_small_to_judge_is_not_called_somebody_else(engine: Engine, p
     import cv2
 
     frame = read_image(portraits["biden"])
-    shrink = 6 / engine.faces(frame)[0].eye_distance
+    shrink = 5 / engine.faces(frame)[0].eye_distance
     small = cv2.resize(frame.pixels, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA)
     # Enlarged again it is large enough to be found, and holds no more than before.
     blurred = Frame(cv2.resize(small, (frame.width, frame.height), interpolation=cv2.INTER_CUBIC))
