@@ -15,18 +15,19 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from accuracy import halves, photos, shown, vectors
+from accuracy import Photo, faces, halves, photos, shown, vectors
 from numpy.typing import NDArray
 from record import save
 
 from mien.embed import OnnxEmbedder
-from mien.types import Metric
+from mien.judge.quality import assess
+from mien.types import Face, Frame, Metric
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
@@ -204,6 +205,16 @@ def normalisation(found: F32, person: I64, development: NDArray[np.bool_]) -> di
 # One person, several photos.
 
 
+def qualities(pictures: Sequence[Photo], person: I64, cache: Path) -> F64:
+    """(n,) overall quality of each picture of a person who has at least three; 1 elsewhere, 0 without a face."""
+    points, boxes, scores = faces(pictures, cache / "lfw_grey_faces.npz")
+    result = np.ones(len(pictures))
+    for index in np.flatnonzero(np.bincount(person)[person] > 2):
+        face = Face(Frame(pictures[index].read()), boxes[index], points[index], float(scores[index]))
+        result[index] = assess(face).scores["overall"] if scores[index] else 0.0
+    return np.maximum(result, 0.01)  # a weight of nothing at all has no mean
+
+
 def fused(group: F32, weights: F64 | None = None) -> F32:
     """(D,) unit mean of a person's unit vectors (k, D)."""
     mean = np.average(group, axis=0, weights=weights)
@@ -272,7 +283,7 @@ def main() -> None:
     found = vectors(pictures, options.cache, embedder, "lfw_grey")
     names, person = np.unique([photo.person for photo in pictures], return_inverse=True)
     development = halves(options.data, names)
-    quality = np.ones(len(pictures))
+    quality = qualities(pictures, person, options.cache)
     results = {
         "one photo each": normalisation(found, person, development),
         "several photos each": fusion(found, person, quality, development),
