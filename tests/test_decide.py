@@ -173,6 +173,13 @@ def test_a_mediocre_picture_may_be_accepted_but_is_never_rejected() -> None:
     assert decide(people(("ana", 0.5)), [quality(0.8)], Policy(), POINT).verdict == "reject"
 
 
+def test_two_mediocre_pictures_are_never_a_match() -> None:
+    both = [quality(0.6, "blurred"), quality(0.65)]
+    answer = decide(people(("", 0.99)), both, Policy(), POINT)
+    assert (answer.verdict, answer.reasons[1]) == ("abstain", "blurred")
+    assert decide(people(("", 0.99)), [quality(0.6), quality(0.8)], Policy(), POINT).verdict == "accept"
+
+
 def test_the_poorer_of_two_pictures_decides() -> None:
     both = [quality(0.95), quality(0.2, "too dark")]
     assert decide(people(("", 0.99)), both, Policy(), POINT).reasons == ("too dark",)

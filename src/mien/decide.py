@@ -159,6 +159,8 @@ def _verdict(
     if best.score < point.threshold:
         poor = _poor(readings, policy.quality)
         return ("abstain", (*poor, _below(best, point))) if poor else ("reject", (_below(best, point),))
+    if sum(_overall(reading) < policy.quality for reading in readings) > 1:  # a verification of two poor pictures
+        return "abstain", ("both pictures are poor, and poor pictures look alike", *_poor(readings, policy.quality))
     rival = _rival(matches, policy.margin)
     if rival is not None:
         names = f"{best.subject} {best.score:.3f}, {rival.subject} {rival.score:.3f}"
@@ -175,10 +177,15 @@ def _verdict(
 def _poor(readings: Sequence[Reading], floor: float) -> tuple[str, ...]:
     """Why the pictures are poorer than `floor`; empty when they are not."""
     for reading in readings:
-        overall = reading.scores.get("overall")
-        if reading.kind == "quality" and overall is not None and overall < floor:
+        overall = _overall(reading)
+        if overall < floor:
             return reading.reasons or (f"too poor a picture: quality {overall:.2f}, {floor:.2f} wanted",)
     return ()
+
+
+def _overall(reading: Reading) -> float:
+    """Overall quality; 1 for a reading that does not speak of it."""
+    return reading.scores.get("overall", 1.0) if reading.kind == "quality" else 1.0
 
 
 def _rival(matches: Sequence[Match], margin: float) -> Match | None:
