@@ -89,7 +89,7 @@ def eer(genuine: F64, impostor: F64, weights: tuple[F64, F64] | None = None) -> 
     thresholds = np.unique(np.concatenate([genuine, impostor]))
     missed = _mass_below(genuine, mine, thresholds)
     accepted = 1 - _mass_below(impostor, theirs, thresholds)
-    nearest = int(np.argmin(np.abs(missed - accepted)))
+    nearest = int(np.argmin(np.round(np.abs(missed - accepted), 12)))  # so that rounding breaks no tie
     return float(missed[nearest] + accepted[nearest]) / 2
 
 
