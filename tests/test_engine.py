@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from mien import Clip, Engine, Frame, Policy, Reading, open_gallery, read_image
+from mien import Clip, Engine, Frame, OperatingPoint, Policy, Reading, open_gallery, read_image
 from mien.engine import SHOTS
 from mien.errors import EvidenceError, MediaNotFound, NoFace, SeveralFaces, SpaceMismatch, UnreadableMedia
 from mien.protocols import Needs
@@ -79,7 +80,9 @@ def test_what_cannot_be_enrolled_is_listed_and_the_rest_goes_in(
 
 
 def test_verify_says_yes_no_and_cannot_tell(engine: Engine, portraits: dict[str, Path], together: Frame) -> None:
-    assert engine.verify(portraits["obama"], portraits["obama2"]).verdict == "accept"
+    accepted = engine.verify(portraits["obama"], portraits["obama2"])
+    assert (accepted.verdict, accepted.subject) == ("accept", None)
+    assert {face.frame.source for face in accepted.faces} == {str(portraits["obama"]), str(portraits["obama2"])}
     assert engine.verify(portraits["obama"], portraits["biden"]).verdict == "reject"
     for poor, words in ((BLANK, "No face"), (together, "2 faces")):
         decision = engine.verify(portraits["obama"], poor)
@@ -103,6 +106,21 @@ def test_a_face_too_small_to_judge_is_not_called_somebody_else(engine: Engine, p
 def test_an_unsupported_rate_is_refused(engine: Engine, portraits: dict[str, Path]) -> None:
     with pytest.raises(EvidenceError, match="impostor comparisons"):
         engine.verify(portraits["obama"], portraits["biden"], Policy(fmr=1e-12))
+
+
+def test_a_gallery_s_own_evidence_is_preferred_where_it_reaches(engine: Engine, portraits: dict[str, Path]) -> None:
+    people = open_gallery()
+    engine.enrol(people, "ana", [portraits["obama"]])
+    own = OperatingPoint(0.5, fmr=1e-2, comparisons=1_000, subjects=50, data="here", space=engine.embedder.space)
+    people.keep_points([own])
+
+    def threshold(policy: Policy) -> OperatingPoint | None:
+        return next(engine.identify(portraits["biden"], people, policy)).threshold
+
+    assert threshold(Policy(fmr=1e-2)) == own
+    assert threshold(Policy(fmr=1e-3)) == Policy(fmr=1e-3).point(engine.points), "stricter than it can support"
+    people.keep_points([replace(own, space="another model")])
+    assert threshold(Policy(fmr=1e-2)) == Policy(fmr=1e-2).point(engine.points)
 
 
 def test_a_gallery_of_another_model_is_refused(engine: Engine, portraits: dict[str, Path]) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from mien import errors, wire
+from mien.engine import Enrolment, Refusal
 from mien.types import Clip, Decision, Face, Frame, Match, OperatingPoint, Reading, Sample, Template
 
 
@@ -81,6 +82,12 @@ def test_numbers_without_a_json_form_are_refused() -> None:
         wire.encode(Match("ana", float("nan")))
     with pytest.raises(TypeError, match="no wire shape"):
         wire.encode(object())
+
+
+def test_an_error_inside_a_result_keeps_its_shape() -> None:
+    shape = wire.encode(Enrolment("ana", 1, 0, (Refusal("a.jpg", errors.NoFace("No face was found in a.jpg.")),), ()))
+    assert shape["refused"][0]["error"]["type"] == "NoFace"
+    json.dumps(shape)
 
 
 def kinds(kind: type[errors.MienError]) -> list[type[errors.MienError]]:

@@ -1,6 +1,7 @@
 """mien: who is in this photo or video, how sure, and why you may believe it.
 
-The dozen public names. Importing this module loads numpy and nothing heavier; models, decoders and stores load on first use.
+The dozen public names. Each loads what it needs on first use: importing this module loads nothing at all, using a noun
+loads numpy, and models, decoders and stores come with the verb that wants them.
 """
 
 from __future__ import annotations
@@ -8,18 +9,37 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from mien.errors import MienError
-from mien.types import Clip, Decision, Face, Frame, Match, OperatingPoint, Person, Reading, Report, Sample, Template
-
 if TYPE_CHECKING:
     from mien.audit.calibration import calibrate
     from mien.decide import Policy
     from mien.engine import Engine
+    from mien.errors import MienError
     from mien.gallery import migrate, open_gallery
     from mien.media import read_image
+    from mien.types import Clip, Decision, Face, Frame, Match, OperatingPoint, Person, Reading, Report, Sample, Template
 
 __version__ = "0.1.0"
 
+_HOME = {
+    "Clip": "mien.types",
+    "Decision": "mien.types",
+    "Engine": "mien.engine",
+    "Face": "mien.types",
+    "Frame": "mien.types",
+    "Match": "mien.types",
+    "MienError": "mien.errors",
+    "OperatingPoint": "mien.types",
+    "Person": "mien.types",
+    "Policy": "mien.decide",
+    "Reading": "mien.types",
+    "Report": "mien.types",
+    "Sample": "mien.types",
+    "Template": "mien.types",
+    "calibrate": "mien.audit.calibration",
+    "migrate": "mien.gallery",
+    "open_gallery": "mien.gallery",
+    "read_image": "mien.media",
+}
 __all__ = [
     "Clip",
     "Decision",
@@ -41,20 +61,12 @@ __all__ = [
     "read_image",
 ]
 
-_LAZY = {
-    "Engine": "mien.engine",
-    "Policy": "mien.decide",
-    "calibrate": "mien.audit.calibration",
-    "migrate": "mien.gallery",
-    "open_gallery": "mien.gallery",
-    "read_image": "mien.media",
-}
-
 
 def __getattr__(name: str) -> Any:
-    if name not in _LAZY:
+    if name not in _HOME:
         raise AttributeError(f"module 'mien' has no attribute {name!r}")
-    return getattr(import_module(_LAZY[name]), name)
+    value = globals()[name] = getattr(import_module(_HOME[name]), name)
+    return value
 
 
 def __dir__() -> list[str]:

@@ -28,7 +28,7 @@ from mien import detect, embed, judge, media, models
 from mien.align import rehome
 from mien.decide import Policy, decide
 from mien.detect.clips import clips as windows
-from mien.detect.track import Tracker
+from mien.detect.track import Patient, Tracker
 from mien.errors import MienError, NoFace, SeveralFaces, SpaceMismatch
 from mien.protocols import Detector, Embedder, Gallery, Judge
 from mien.types import Clip, Decision, Face, Frame, Match, OperatingPoint, Reading, Sample, Template
@@ -85,6 +85,11 @@ class Engine:
             return self.__dict__.get("detector") or detect.load(self._names[0])
 
     @cached_property
+    def _quick(self) -> Detector:
+        """The detector without second looks."""
+        return self.detector.one_look() if isinstance(self.detector, Patient) else self.detector
+
+    @cached_property
     def embedder(self) -> Embedder:
         """Loaded on first use. Raises ModelError."""
         with self._lock:
@@ -105,9 +110,12 @@ class Engine:
     # --- seeing ---------------------------------------------------------------------------------------------------
 
     def detect(self, source: Source) -> Iterator[Face]:
-        """Every face of a picture or video, frame by frame, largest first. Raises MediaNotFound, UnreadableMedia."""
+        """Every face of a picture or video, frame by frame, largest first. Raises MediaNotFound, UnreadableMedia.
+
+        A frame of a video without faces gets no second look: that would make empty scenes the slowest."""
         for frame in media.frames_of(source):
-            yield from self.faces(frame)
+            detector = self._quick if frame.index or frame.time else self.detector
+            yield from detector.detect([frame])[0]
 
     def faces(self, frame: Frame) -> list[Face]:
         """The faces of one frame, largest first."""
@@ -187,7 +195,8 @@ class Engine:
         score = float(people[0].probe().vector @ people[1].probe().vector)
         readings = [reading for person in people for reading in person.readings()]
         faces = tuple(face for person in people for face in person.faces())
-        return replace(decide([Match("", score)], readings, policy, point), faces=faces, source=_called(one))
+        decision = decide([Match("", score)], readings, policy, point)
+        return replace(decision, subject=None, faces=faces, source=_called(one))
 
     def identify(self, source: Source, gallery: Gallery, policy: Policy | None = None) -> Iterator[Decision]:
         """One decision per person seen, as soon as that person has left or the source has ended.
@@ -338,10 +347,7 @@ def _judged(one: Judge, clip: Clip) -> list[Reading]:
 def _spread(faces: Sequence[Face], count: int) -> list[Face]:
     """The best face of each of `count` equal stretches, so that the shots are not all of one moment."""
     bounds = np.linspace(0, len(faces), min(count, len(faces)) + 1).astype(int)
-    return [
-        max(faces[start:end], key=lambda face: face.eye_distance * face.score)
-        for start, end in pairwise(bounds)
-    ]
+    return [max(faces[start:end], key=lambda face: face.eye_distance * face.score) for start, end in pairwise(bounds)]
 
 
 def _the_one(faces: Sequence[Face], name: str) -> Face:

@@ -28,6 +28,8 @@ def encode(noun: Any, *, vectors: bool = False) -> Any:
         return template(noun, vectors=vectors)
     if isinstance(noun, Sample):
         return sample(noun, vectors=vectors)
+    if isinstance(noun, MienError):
+        return problem(noun)
     shape = _SHAPES.get(type(noun))
     if shape is not None:
         return shape(noun)
@@ -138,5 +140,4 @@ _SHAPES: Mapping[type, Callable[[Any], Json]] = {
     Face: face,
     Clip: clip,
     Decision: decision,
-    MienError: problem,
 }

@@ -227,6 +227,11 @@ def test_calibrate_finds_thresholds_of_ones_own(tmp_path: Path, shared_engine: E
     assert (answer["people"], answer["comparisons"]) == (90, 90 * 89 // 2)
     rows = list(csv.DictReader(io.StringIO(run("calibrate", tmp_path / "people.db", "--csv").stdout)))
     assert len(rows) == len(answer["thresholds"])
+    with open_gallery(tmp_path / "people.db", read_only=True) as gallery:
+        assert gallery.points == (), "looking changes nothing"
+    told("calibrate", tmp_path / "people.db", "--keep")
+    with open_gallery(tmp_path / "people.db", read_only=True) as gallery:
+        assert [point.fmr for point in gallery.points] == [0.01, 0.001]
     result = run("calibrate", tmp_path / "people.db", "--fmr", "1/20")
     assert "0.050" in result.stdout
     assert "90 people" in result.stderr

@@ -354,3 +354,13 @@ def test_writing_fails_clearly_and_leaves_nothing(tmp_path: Path, monkeypatch: p
     with pytest.raises(CannotWrite, match="No space left"):
         write_image(frame, kept)
     assert kept.read_bytes() == before and os.listdir(tmp_path) == ["a.png"]  # noqa: PTH208
+
+
+def test_another_library_s_leniency_towards_cut_pictures_is_not_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    from PIL import ImageFile
+
+    monkeypatch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", True)
+    data = FORMATS["a.jpg"]
+    with pytest.raises(UnreadableMedia):
+        read_image(data[: len(data) // 2])
+    assert ImageFile.LOAD_TRUNCATED_IMAGES, "and it is left as it was"

@@ -31,20 +31,24 @@ COLUMNS = (
 @verb("calibrate")
 @click.argument("gallery", metavar="GALLERY")
 @click.option("--fmr", type=rate, metavar="RATE", multiple=True, help="Rate to find a threshold for; repeatable.")
+@click.option("--keep", is_flag=True, help="Keep the gallery's own thresholds in it; identify then prefers them.")
 @with_engine()
 @answers
-def command(gallery: str, fmr: tuple[float, ...], engine: Engine, out: Output) -> None:
+def command(gallery: str, fmr: tuple[float, ...], keep: bool, engine: Engine, out: Output) -> None:
     """Everybody against everybody else: pairs of different people are always at hand. For each threshold, those the
     gallery supports itself and those of the model's card, it says how often two different people match here, and how
     many strangers out of all would be taken for somebody at the gallery's present size.
 
     A rate the gallery is too small for is refused with the reason. What this cannot say is how often your own people
-    would be missed. To use a threshold: mien identify --threshold."""
+    would be missed. To use a threshold once: mien identify --threshold; from now on: --keep. Where the gallery's own
+    evidence does not reach the rate wanted, the model card's is used as before."""
     from mien.audit.calibration import RATES, calibrate
 
-    with gallery_at(gallery, read_only=True) as people:
+    with gallery_at(gallery, read_only=not keep) as people:
         card = engine.points if people.space == engine.embedder.space else ()
         found = calibrate(people, fmr or RATES, card, data=gallery)
+        if keep:
+            people.keep_points(found.points)
     records = [
         {"from": origin, **wire.encode(item)}
         for origin, items in (("gallery", found.own), ("model card", found.card))
@@ -59,8 +63,12 @@ def command(gallery: str, fmr: tuple[float, ...], engine: Engine, out: Output) -
         templates=found.templates,
         comparisons=found.comparisons,
         refused=wire.encode(found.refused),
+        kept=keep,
     )
     out.note(f"{found.people:,} people, {found.templates:,} templates, {found.comparisons:,} comparisons of strangers.")
+    if keep:
+        kept = ", ".join(f"{point.fmr:g}" for point in found.points)
+        out.note(f"Kept in the gallery: thresholds for {kept}." if kept else "The gallery keeps no thresholds of its own.")
     for refused in found.refused:
         out.note(f"No threshold for {refused.fmr:g}: {refused.reason}")
 

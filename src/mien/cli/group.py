@@ -16,7 +16,6 @@ from typing import Any, NoReturn
 import click
 
 import mien
-from mien import wire
 from mien.cli import VERBS
 from mien.errors import MienError, UsageError
 
@@ -110,6 +109,8 @@ def tell(error: MienError, words: Sequence[str] = ()) -> int:
     if os.environ.get("MIEN_DEBUG"):
         click.echo("".join(traceback.format_exception(error)), err=True)
     if "--json" in words:
+        from mien import wire  # brings numpy, which help has no use for
+
         click.echo(json.dumps(wire.problem(error)))
     sys.stdout.flush()
     click.echo(f"mien: {plain(str(error))}", err=True)

@@ -11,17 +11,22 @@ from threading import Lock
 _lock = Lock()
 _depth = 0
 _filters = warnings.catch_warnings()
+_lenient = False
 _stderr_lock = Lock()
 
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """No warnings from picture decoders, in any number of threads.
+    """No warnings from picture decoders, and no grey halves of cut pictures, in any number of threads.
 
-    `catch_warnings` swaps a global; overlapping threads would restore it in the wrong order, so they share one swap."""
-    global _depth, _filters
+    Other libraries tell Pillow, for the whole process, to make up what a cut picture lacks; that is undone meanwhile.
+    Both are globals; overlapping threads would restore them in the wrong order, so they share one swap."""
+    from PIL import ImageFile
+
+    global _depth, _filters, _lenient
     with _lock:
         if _depth == 0:
+            _lenient, ImageFile.LOAD_TRUNCATED_IMAGES = ImageFile.LOAD_TRUNCATED_IMAGES, False
             _filters = warnings.catch_warnings()
             _filters.__enter__()
             warnings.filterwarnings("ignore", module=r"(PIL|pillow_heif|mien\.media)\b")
@@ -32,6 +37,7 @@ def quiet() -> Iterator[None]:
         with _lock:
             _depth -= 1
             if _depth == 0:
+                ImageFile.LOAD_TRUNCATED_IMAGES = _lenient
                 _filters.__exit__(None, None, None)
 
 
