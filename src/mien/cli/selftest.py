@@ -22,8 +22,8 @@ NEAR = 0.04  # share of the side by which a found eye may be off
 ALIKE = 0.999  # least cosine to the reference; other processors differ by far less
 # The drawn face's template by the default models, as int8 of 127 times the vector over its largest value.
 REFERENCE = (
-    "0SAZ39Yf1N0hyD4FuwgAL9Tl5NkHHBr5t4bZ4gwP8AXNDBMk7/M6BMICBVU/BybpFKU2KxoYHtsDM+EPJgT16FdHzLon0+sXxcek"
-    "Fn9GvvDlDi4V5/r7EVrl31IQAAci4PHZ/xv3BD25Ud37DQXS8kC5LkkCMTEZBg3C3RrzBgo="
+    "0SEZ3tYg090ixj8GuQcALtTj5NkJHhf5uYXa4wsO8QTLDBMj7vQ9A8ACB1Y/ByXnFaQ3LxwZHtoCM+IRKQH051hH"
+    "y7gn0+gYxsWkF39JvfHkDy8W5vr7Elvo31IQAgch4fDXABr3Bj65Udz7DgjT8j+4MUYDMjQbBgvA3Br0Cgs="
 )
 
 _Ellipse = tuple[float, float, float, float, float, tuple[int, int, int]]  # centre x, y; radius x, y; opacity; colour

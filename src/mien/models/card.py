@@ -27,6 +27,7 @@ colour = "rgb"                          # "rgb" | "bgr"
 mean = 127.5                            # one number or one per channel, in the order of `colour`, of pixels 0..255
 std = 127.5                             # a value goes in as (pixel - mean) / std
 layout = "NCHW"                         # "NCHW" | "NHWC"
+mirrored = false                        # embedders: add the vector of the mirrored chip (twice the time); optional
 
 [licence]
 code = "MIT"
@@ -128,6 +129,7 @@ class Input:
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
     layout: Layout
+    mirrored: bool = False  # add the vector of the mirrored chip
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,6 +254,7 @@ def _input(table: _Table) -> Input:
         mean=cast("tuple[float, float, float]", table.numbers("mean", 3)),
         std=cast("tuple[float, float, float]", table.numbers("std", 3)),
         layout=cast(Layout, table.choice("layout", ("NCHW", "NHWC"))),
+        mirrored=table.get("mirrored", bool, False),
     )
     if 0 in made.std:
         raise table.bad("std", "is 0")
