@@ -10,7 +10,7 @@ import pytest
 
 from mien import Clip, Engine, Frame, OperatingPoint, Policy, Reading, open_gallery, read_image
 from mien.engine import SHOTS
-from mien.errors import EvidenceError, MediaNotFound, NoFace, SeveralFaces, SpaceMismatch, UnreadableMedia
+from mien.errors import EvidenceError, MediaNotFound, NoFace, PoorFace, SeveralFaces, SpaceMismatch, UnreadableMedia
 from mien.protocols import Needs
 from mien.types import Sample, Template
 
@@ -203,3 +203,30 @@ def test_people_in_a_video(engine: Engine, data: Path) -> None:
 
 def test_a_video_without_faces_gives_no_decision(engine: Engine, data: Path) -> None:
     assert not list(engine.identify(data / "video" / "no_face.mp4", open_gallery()))
+
+
+def test_several_shots_score_as_their_mean_not_as_a_fused_template(engine: Engine, portraits: dict[str, Path]) -> None:
+    """A fused template is nearer to everybody; thresholds from single photos hold for the mean of the scores only."""
+    people = open_gallery()
+    engine.enrol(people, "him", [portraits["obama"]])
+    shots = [engine.faces(read_image(portraits[name]))[0] for name in ("obama2", "obama3", "biden")]
+    film = Clip(tuple(replace(face, track=0) for face in shots), fps=25.0)
+    engine_of_film = Engine()
+    engine_of_film.clips = lambda source: iter([film])  # type: ignore[method-assign]
+    (decision,) = engine_of_film.identify("film", people)
+    singles = [people.search(engine.template(Clip((face,))))[0].score for face in shots]
+    weights = [engine.judge(Clip((face,)))[0].scores["overall"] for face in shots]
+    assert decision.score == pytest.approx(np.average(singles, weights=weights), abs=1e-4)
+    assert decision.score < people.search(engine.template(film))[0].score
+
+
+def test_a_face_too_poor_is_not_enrolled(engine: Engine, portraits: dict[str, Path]) -> None:
+    import cv2
+
+    frame = read_image(portraits["obama2"])
+    blurred = Frame(cv2.GaussianBlur(frame.pixels, None, engine.faces(frame)[0].eye_distance / 4))
+    people = open_gallery()
+    (refusal,) = engine.enrol(people, "ana", [blurred]).refused
+    assert isinstance(refusal.error, PoorFace)
+    assert "blurred" in refusal.error.message
+    assert len(people) == 0

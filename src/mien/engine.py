@@ -29,7 +29,7 @@ from mien.align import rehome
 from mien.decide import Policy, decide
 from mien.detect.clips import clips as windows
 from mien.detect.track import Patient, Tracker
-from mien.errors import MienError, NoFace, SeveralFaces, SpaceMismatch
+from mien.errors import MienError, NoFace, PoorFace, SeveralFaces, SpaceMismatch
 from mien.protocols import Detector, Embedder, Gallery, Judge
 from mien.types import Clip, Decision, Face, Frame, Match, OperatingPoint, Reading, Sample, Template
 
@@ -137,18 +137,27 @@ class Engine:
         return [reading for one in self.judges for reading in _judged(one, clip)]
 
     def template(self, source: Source | Clip) -> Template:
-        """The template of the one person in `source`, fused from the best shots. Raises NoFace, SeveralFaces."""
+        """The template of the one person in `source`, fused from the best shots.
+
+        Raises UnreadableMedia, NoFace, SeveralFaces; for a picture also PoorFace."""
         if isinstance(source, Clip):
             person = _Person()
             self._look(person, source)
-            return person.probe()
+            return person.probe()[0]
         return self.sample(source).template
 
     def sample(self, source: Source, *, keep_image: bool = False) -> Sample:
-        """The one face of a picture as an enrolled capture. Raises NoFace, SeveralFaces, UnreadableMedia."""
+        """The one face of a picture as an enrolled capture.
+
+        Raises UnreadableMedia, NoFace, SeveralFaces, and PoorFace below the quality at which strangers look alike."""
         frame = media.read_image(source)
         face = _the_one(self.faces(frame), frame.source or "the picture")
         shot = self._shots([face])[0]
+        if shot.worth < Policy().floor:
+            reasons = "; ".join(shot.quality.reasons) or f"quality {shot.worth:.2f}"
+            raise PoorFace(
+                f"The face in {_called(source)} is too poor to know anybody by: {reasons}.", "Give a better picture."
+            )
         return Sample(shot.template, rehome(face) if keep_image else None, frame.source)
 
     # --- knowing --------------------------------------------------------------------------------------------------
@@ -192,7 +201,8 @@ class Engine:
                 return Decision("abstain", (error.message,), threshold=point, source=_called(source))
             people.append(_Person())
             self._look(people[-1], Clip((face,)))
-        score = float(people[0].probe().vector @ people[1].probe().vector)
+        (first, _), (second, _) = (person.probe() for person in people)  # of one shot each
+        score = float(first.vector @ second.vector)
         readings = [reading for person in people for reading in person.readings()]
         faces = tuple(face for person in people for face in person.faces())
         decision = decide([Match("", score)], readings, policy, point)
@@ -213,7 +223,7 @@ class Engine:
             self._look(person, clip)
             if clip.ended:
                 del seen[key]
-                matches = gallery.search(person.probe()) if len(gallery) else []
+                matches = person.search(gallery)
                 decision = decide(matches, person.readings(), policy, point, size)
                 yield replace(decision, faces=person.faces(), source=clip.best.frame.source, span=person.span())
 
@@ -317,12 +327,23 @@ class _Person:
     def faces(self) -> tuple[Face, ...]:
         return tuple(shot.face for shot in self.shots)
 
-    def probe(self) -> Template:
-        """The unit mean of the shots' templates, each with the weight of its quality."""
+    def probe(self) -> tuple[Template, float]:
+        """The direction of the mean of the shots' templates, weighed by their quality, and the length of that mean."""
         weights = np.array([max(shot.worth, 1e-3) for shot in self.shots], np.float32)
-        mean = weights @ np.stack([shot.template.vector for shot in self.shots])
+        mean = weights @ np.stack([shot.template.vector for shot in self.shots]) / weights.sum()
+        length = float(np.linalg.norm(mean))
         best = self.shots[0].template
-        return Template((mean / np.linalg.norm(mean)).astype(np.float32), best.space, best.quality)
+        return Template((mean / length).astype(np.float32), best.space, best.quality), length
+
+    def search(self, gallery: Gallery) -> list[Match]:
+        """The gallery's best, each with the mean of the shots' scores.
+
+        A fused template is nearer to everybody than a single one, so its own cosine would pass thresholds that were
+        measured on single photos too often. The mean of the shots' cosines does not, and is that cosine times `length`."""
+        if not len(gallery):
+            return []
+        template, length = self.probe()
+        return [Match(match.subject, match.score * length) for match in gallery.search(template)]
 
     def readings(self) -> list[Reading]:
         return [self.shots[0].quality, *self.further]

@@ -7,6 +7,7 @@
     │   ├── UnreadableMedia     65  empty, truncated, no picture, no video stream, too large
     │   ├── NoFace              65  a face was wanted and none is there
     │   ├── SeveralFaces        65  one face was wanted and there are more
+    │   ├── PoorFace            65  a face too poor to know anybody by
     │   └── BadSubject          65  a name that cannot be a subject's
     ├── CannotWrite             73  a file cannot be written: disk full, no permission
     ├── ModelError              69
@@ -84,6 +85,10 @@ class NoFace(InputError):
 
 class SeveralFaces(InputError):
     """One face was wanted and there are more."""
+
+
+class PoorFace(InputError):
+    """The face is there, and too poor to know anybody by."""
 
 
 class BadSubject(InputError):

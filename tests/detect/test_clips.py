@@ -32,10 +32,10 @@ class Scripted:
         return gone
 
 
-def frames(count: int, fail_after: int | None = None) -> Iterator[Frame]:
+def frames(count: int, fail_after: int | None = None, failure: BaseException | None = None) -> Iterator[Frame]:
     for index in range(count):
         if index == fail_after:
-            raise UnreadableMedia("It is cut short.")
+            raise failure or UnreadableMedia("It is cut short.")
         yield Frame(np.zeros((720, 1280, 3), np.uint8), "film", index, index / 25)
 
 
@@ -68,6 +68,13 @@ def test_what_was_seen_before_a_failure_is_handed_over() -> None:
     walk = clips(frames(10, fail_after=4), Scripted([{1}] * 10), fps=25)
     assert told(next(walk)) == (1, 0, 3, True)
     with pytest.raises(UnreadableMedia, match="cut short"):
+        next(walk)
+
+
+def test_what_was_seen_before_an_interruption_is_handed_over() -> None:
+    walk = clips(frames(10, fail_after=4, failure=KeyboardInterrupt()), Scripted([{1}] * 10), fps=25)
+    assert told(next(walk)) == (1, 0, 3, True)
+    with pytest.raises(KeyboardInterrupt):
         next(walk)
 
 

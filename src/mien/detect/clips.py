@@ -28,19 +28,19 @@ class Tracks(Protocol):
 def clips(frames: Iterable[Frame], tracker: Tracks, fps: float, length: int = 64) -> Iterator[Clip]:
     """Clips of the people seen in `frames`, each as soon as it is complete.
 
-    What is held when `frames` fails half-way is handed over before the failure goes on, so that nothing seen is lost."""
+    What is held when `frames` fails or is interrupted half-way is handed over before that goes on: nothing seen is lost."""
     held: dict[int, list[Face]] = {}
-    failure: MienError | None = None
+    failure: MienError | KeyboardInterrupt | None = None
     source = iter(frames)
     while True:
         try:
-            frame = next(source)
+            faces = tracker.update(next(source))
         except StopIteration:
             break
-        except MienError as error:  # the camera went away, the file is cut short: hand over what was seen, then say so
+        except (MienError, KeyboardInterrupt) as error:  # a file cut short, a lost camera, somebody who has seen enough
             failure = error
             break
-        for face in tracker.update(frame):
+        for face in faces:
             window = held.setdefault(face.track, [])
             if len(window) == length:
                 yield Clip(tuple(window), fps=fps, ended=False)

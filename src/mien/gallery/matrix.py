@@ -150,8 +150,9 @@ class Matrix:
 
     @property
     def templates(self) -> int:
-        """Number of rows that a search compares with."""
-        return self._count if self._fusion == "max" else len(self._names)
+        """Number of templates behind a search. Means count as the templates they are made of: a mean of n photos is
+        matched by strangers about n times as often as a photo (``docs/decisions/template-fusion.md``)."""
+        return self._count
 
     @property
     def dimension(self) -> int | None:
