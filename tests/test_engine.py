@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from mien import Clip, Engine, Frame, OperatingPoint, Policy, Reading, open_gallery, read_image
-from mien.engine import SHOTS
 from mien.errors import EvidenceError, MediaNotFound, NoFace, PoorFace, SeveralFaces, SpaceMismatch, UnreadableMedia
 from mien.protocols import Needs
+from mien.sighting import SHOTS
 from mien.types import Sample, Template
 
 
@@ -189,7 +189,10 @@ def test_people_in_a_video(engine: Engine, data: Path) -> None:
     # The man at the microphone is enrolled from a first scene and known again in later ones.
     singer = next(clip for clip in engine.clips(film) if 0.8 < clip.span[0] < 1 and clip.best.source_box[0] < 640)
     people.enrol("singer", [Sample(engine.template(singer))])
-    decisions = list(engine.identify(film, people))
+    told: list[tuple[float, float | None]] = []
+    decisions = list(engine.identify(film, people, progress=lambda *at: told.append(at)))
+    assert [time for time, _ in told] == sorted(time for time, _ in told)
+    assert told[-1][0] == pytest.approx(told[-1][1], abs=0.2)
     spans = [decision.span for decision in decisions if decision.verdict == "accept"]
     assert {decision.subject for decision in decisions if decision.verdict == "accept"} == {"singer"}
     assert any(start < 4 and end > 7 for start, end in filter(None, spans))

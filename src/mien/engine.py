@@ -15,9 +15,9 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import islice, pairwise
+from itertools import islice
 from threading import RLock
 from typing import Any, TypeVar
 
@@ -31,13 +31,14 @@ from mien.detect.clips import clips as windows
 from mien.detect.track import Patient, Tracker
 from mien.errors import MienError, NoFace, PoorFace, SeveralFaces, SpaceMismatch
 from mien.protocols import Detector, Embedder, Gallery, Judge
+from mien.sighting import Shot, Sighting, spread
 from mien.types import Clip, Decision, Face, Frame, Match, OperatingPoint, Reading, Sample, Template
 
 Source = str | os.PathLike[str] | bytes | NDArray[np.uint8] | Frame
+Progress = Callable[[float, float | None], None]  # time of the frame and duration of the video, s
 T = TypeVar("T")
 R = TypeVar("R")
 
-SHOTS = 5  # best shots of a person that are fused into one probe
 LOOKS = 3  # shots of one clip that are embedded; a track of several clips gets as many from each
 
 
@@ -121,16 +122,18 @@ class Engine:
         """The faces of one frame, largest first."""
         return self.detector.detect([frame])[0]
 
-    def clips(self, source: Source) -> Iterator[Clip]:
+    def clips(self, source: Source, progress: Progress | None = None) -> Iterator[Clip]:
         """One clip per person of a picture; bounded windows per person of a video, each when it is complete.
 
+        `progress` is called with the time in s of each frame of a video and its duration, None where that is unknown.
         Raises MediaNotFound, UnreadableMedia; a video that fails half-way first hands over what was seen."""
         if isinstance(source, (Frame, np.ndarray)) or media.kind(source) == "image":
             for face in self.faces(media.read_image(source)):
                 yield Clip((face,))
             return
         with media.open_video(source) as video:
-            yield from windows(video.frames(), Tracker(self.detector), fps=video.fps)
+            frames = _told(video.frames(), video.duration, progress)
+            yield from windows(frames, Tracker(self.detector), fps=video.fps)
 
     def judge(self, clip: Clip) -> list[Reading]:
         """All judges' readings; a need that the clip does not meet is a reading with its reason and no score."""
@@ -141,7 +144,7 @@ class Engine:
 
         Raises UnreadableMedia, NoFace, SeveralFaces; for a picture also PoorFace."""
         if isinstance(source, Clip):
-            person = _Person()
+            person = Sighting()
             self._look(person, source)
             return person.probe()[0]
         return self.sample(source).template
@@ -199,7 +202,7 @@ class Engine:
                 face = _the_one(self.faces(frame), frame.source or _called(source))
             except (NoFace, SeveralFaces) as error:
                 return Decision("abstain", (error.message,), threshold=point, source=_called(source))
-            people.append(_Person())
+            people.append(Sighting())
             self._look(people[-1], Clip((face,)))
         (first, _), (second, _) = (person.probe() for person in people)  # of one shot each
         score = float(first.vector @ second.vector)
@@ -208,7 +211,9 @@ class Engine:
         decision = decide([Match("", score)], readings, policy, point)
         return replace(decision, subject=None, faces=faces, source=_called(one))
 
-    def identify(self, source: Source, gallery: Gallery, policy: Policy | None = None) -> Iterator[Decision]:
+    def identify(
+        self, source: Source, gallery: Gallery, policy: Policy | None = None, progress: Progress | None = None
+    ) -> Iterator[Decision]:
         """One decision per person seen, as soon as that person has left or the source has ended.
 
         Raises MediaNotFound, UnreadableMedia, SpaceMismatch, EvidenceError."""
@@ -216,10 +221,10 @@ class Engine:
         self._same_space(gallery)
         size = max(1, gallery.templates)
         point = self._point(policy, gallery, size)
-        seen: dict[int, _Person] = {}
-        for number, clip in enumerate(self.clips(source)):
+        seen: dict[int, Sighting] = {}
+        for number, clip in enumerate(self.clips(source, progress)):
             key = clip.faces[0].track if clip.faces[0].track >= 0 else -1 - number
-            person = seen.setdefault(key, _Person())
+            person = seen.setdefault(key, Sighting())
             self._look(person, clip)
             if clip.ended:
                 del seen[key]
@@ -255,17 +260,17 @@ class Engine:
 
     # --- inside ---------------------------------------------------------------------------------------------------
 
-    def _look(self, person: _Person, clip: Clip) -> None:
+    def _look(self, person: Sighting, clip: Clip) -> None:
         """Add the best shots of `clip` to what is known of a person, and what the judges read off the clip."""
-        picked = _spread(clip.faces, LOOKS)
+        picked = spread(clip.faces, LOOKS)
         person.add(clip, self._shots(picked))
         for one in self.judges[1:]:
             person.further += _judged(one, clip)
 
-    def _shots(self, faces: Sequence[Face]) -> list[_Shot]:
+    def _shots(self, faces: Sequence[Face]) -> list[Shot]:
         quality = [_judged(self.judges[0], Clip((face,)))[0] for face in faces]
         return [
-            _Shot(face, Template(template.vector, template.space, reading.scores.get("overall")), reading)
+            Shot(face, Template(template.vector, template.space, reading.scores.get("overall")), reading)
             for face, template, reading in zip(faces, self.embedder.embed(faces), quality, strict=True)
         ]
 
@@ -296,61 +301,11 @@ class Engine:
         return [f"looks like {name}, who is enrolled (score {score:.3f})" for name, score in found.items()]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Shot:
-    face: Face
-    template: Template
-    quality: Reading
-
-    @property
-    def worth(self) -> float:
-        return self.template.quality or 0.0
-
-
-@dataclass(slots=True, eq=False)
-class _Person:
-    """Somebody seen: the best shots so far and how long."""
-
-    shots: list[_Shot] = field(default_factory=list)
-    further: list[Reading] = field(default_factory=list)
-    fps: float = 0.0
-    start: float = 0.0
-    end: float = 0.0
-
-    def add(self, clip: Clip, shots: Sequence[_Shot]) -> None:
-        first = not self.shots
-        self.fps = clip.fps
-        self.start = clip.span[0] if first else self.start
-        self.end = clip.span[1]
-        self.shots = sorted([*self.shots, *shots], key=lambda shot: -shot.worth)[:SHOTS]
-
-    def faces(self) -> tuple[Face, ...]:
-        return tuple(shot.face for shot in self.shots)
-
-    def probe(self) -> tuple[Template, float]:
-        """The direction of the mean of the shots' templates, weighed by their quality, and the length of that mean."""
-        weights = np.array([max(shot.worth, 1e-3) for shot in self.shots], np.float32)
-        mean = weights @ np.stack([shot.template.vector for shot in self.shots]) / weights.sum()
-        length = float(np.linalg.norm(mean))
-        best = self.shots[0].template
-        return Template((mean / length).astype(np.float32), best.space, best.quality), length
-
-    def search(self, gallery: Gallery) -> list[Match]:
-        """The gallery's best, each with the mean of the shots' scores.
-
-        A fused template is nearer to everybody than a single one, so its own cosine would pass thresholds that were
-        measured on single photos too often. The mean of the shots' cosines does not, and is that cosine times `length`."""
-        if not len(gallery):
-            return []
-        template, length = self.probe()
-        return [Match(match.subject, match.score * length) for match in gallery.search(template)]
-
-    def readings(self) -> list[Reading]:
-        return [self.shots[0].quality, *self.further]
-
-    def span(self) -> tuple[float, float] | None:
-        """First and last time seen in s; None for a still."""
-        return (self.start, self.end) if self.fps > 0 else None
+def _told(frames: Iterable[Frame], duration: float | None, progress: Progress | None) -> Iterator[Frame]:
+    for frame in frames:
+        yield frame
+        if progress is not None:
+            progress(frame.time, duration)
 
 
 def _judged(one: Judge, clip: Clip) -> list[Reading]:
@@ -363,12 +318,6 @@ def _judged(one: Judge, clip: Clip) -> list[Reading]:
     ]
     reasons = tuple(reason for lacking, reason in lacks if lacking)
     return [Reading(one.kind, {}, one.name, reasons=reasons)] if reasons else one.judge(clip)
-
-
-def _spread(faces: Sequence[Face], count: int) -> list[Face]:
-    """The best face of each of `count` equal stretches, so that the shots are not all of one moment."""
-    bounds = np.linspace(0, len(faces), min(count, len(faces)) + 1).astype(int)
-    return [max(faces[start:end], key=lambda face: face.eye_distance * face.score) for start, end in pairwise(bounds)]
 
 
 def _the_one(faces: Sequence[Face], name: str) -> Face:

@@ -98,7 +98,8 @@ class _Work:
                     self._note(source, iter(answer) if isinstance(answer, list) else answer)
             else:
                 for source in group:
-                    self._note(source, self.engine.identify(source, self.people, self.policy))
+                    share = _Share(self.step)
+                    self._note(source, self.engine.identify(source, self.people, self.policy, share), share)
 
     def code(self) -> int:
         """The verb's exit code."""
@@ -109,7 +110,9 @@ class _Work:
     def _still(self, source: str | Path) -> list[Decision]:
         return list(self.engine.identify(source, self.people, self.policy))
 
-    def _note(self, source: str | Path, answers: Iterator[Decision] | MienError) -> None:
+    def _note(
+        self, source: str | Path, answers: Iterator[Decision] | MienError, share: _Share | None = None
+    ) -> None:
         seen: list[Decision] = []
         try:
             if isinstance(answers, MienError):
@@ -127,7 +130,21 @@ class _Work:
                 self.empty.append(str(source))
         if self.canvas is not None and seen:
             self.canvas.decisions(source, seen)
-        self.step(1)
+        self.step(1 - (share.done if share else 0))
+
+
+@dataclass
+class _Share:
+    """Moves the bar by the part of a video that was seen, in hundredths."""
+
+    step: Step
+    done: float = 0.0
+
+    def __call__(self, time: float, duration: float | None) -> None:
+        part = min(1.0, time / duration) if duration else 0.0
+        if part >= self.done + 0.01:
+            self.step(part - self.done)
+            self.done = part
 
 
 def _is_still(source: str | Path) -> bool:
