@@ -215,7 +215,7 @@ def test_several_shots_score_as_their_mean_not_as_a_fused_template(engine: Engin
     shots = [engine.faces(read_image(portraits[name]))[0] for name in ("obama2", "obama3", "biden")]
     film = Clip(tuple(replace(face, track=0) for face in shots), fps=25.0)
     engine_of_film = Engine()
-    engine_of_film.clips = lambda source: iter([film])  # type: ignore[method-assign]
+    engine_of_film.clips = lambda source, progress=None: iter([film])  # type: ignore[method-assign]
     (decision,) = engine_of_film.identify("film", people)
     singles = [people.search(engine.template(Clip((face,))))[0].score for face in shots]
     weights = [engine.judge(Clip((face,)))[0].scores["overall"] for face in shots]
