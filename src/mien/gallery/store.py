@@ -306,14 +306,17 @@ def connect(path: Path, mode: str, timeout: float) -> sqlite3.Connection:
         check_same_thread=False,
         factory=_Connection,
     )
-    for pragma in (
-        "synchronous = FULL",
-        "secure_delete = ON",
-        "foreign_keys = ON",
-        "trusted_schema = OFF",
-        "cell_size_check = ON",
-    ):
-        db.execute(f"PRAGMA {pragma}")
+    with ExitStack() as undo:
+        undo.callback(db.close)  # the first statement is what finds out that this is no database
+        for pragma in (
+            "synchronous = FULL",
+            "secure_delete = ON",
+            "foreign_keys = ON",
+            "trusted_schema = OFF",
+            "cell_size_check = ON",
+        ):
+            db.execute(f"PRAGMA {pragma}")
+        undo.pop_all()
     return db
 
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from fractions import Fraction
 from functools import cache
 from io import BytesIO
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, SupportsFloat
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -220,7 +220,7 @@ class Video:
             raise UnreadableMedia(f"{self._name} holds no frame that can be decoded.", "Copy or record it again.")
         if stream.duration is None or stream.time_base is None:
             return
-        wanted = float(stream.duration * stream.time_base) + _seconds(stream.start_time, stream.time_base) - origin
+        wanted = _seconds(stream.duration, stream.time_base) + _seconds(stream.start_time, stream.time_base) - origin
         if last < wanted - max(1.0, 0.05 * wanted, 3.0 / self.fps if self.fps else 0.0):
             raise UnreadableMedia(
                 f"{self._name} is cut short: it ends after {last:.1f} of {wanted:.1f} s.",
@@ -323,8 +323,9 @@ def _scheme(source: object) -> str:
         return ""
 
 
-def _seconds(value: int | None, base: Fraction | None) -> float:
-    return float(value * base) if value is not None and base is not None else 0.0
+def _seconds(value: int | None, base: SupportsFloat | None) -> float:
+    """`base` is a Fraction, or a rational type of PyAV's own from its version 19 on."""
+    return value * float(base) if value is not None and base is not None else 0.0
 
 
 def start_of(container: InputContainer, stream: Stream) -> float:
