@@ -126,8 +126,9 @@ def test_a_gallery_s_own_evidence_is_preferred_where_it_reaches(engine: Engine, 
 def test_a_gallery_of_another_model_is_refused(engine: Engine, portraits: dict[str, Path]) -> None:
     people = open_gallery()
     people.enrol("ana", [Sample(Template(np.eye(128, dtype=np.float32)[0], "another"))])
-    with pytest.raises(SpaceMismatch, match="migrate"):
-        list(engine.identify(portraits["obama"], people))
+    for source in (portraits["obama"], BLANK):  # also where there is nobody to compare
+        with pytest.raises(SpaceMismatch, match="Name the embedder"):
+            list(engine.identify(source, people))
     with pytest.raises(SpaceMismatch):
         engine.enrol(people, "ben", [portraits["biden"]])
 
