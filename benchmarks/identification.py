@@ -43,7 +43,12 @@ class Searches:
     mated: F32  # (m, N) scores of probes of enrolled people
     mate: I64  # (m,) column of each probe's person
     strangers: F32  # (s, N) scores of probes of people who are not enrolled
-    inner: F32  # (N, N) scores among the enrolled
+    gallery: F32  # (N, D) the enrolled
+
+    @property
+    def inner(self) -> F32:
+        """(N, N) scores among the enrolled."""
+        return self.gallery @ self.gallery.T
 
 
 Rule = Callable[[F32, Searches], F32]  # scores (p, N) to normalised scores (p, N)
@@ -60,7 +65,7 @@ def one_photo(found: F32, person: I64, chosen: NDArray[np.bool_], seed: int = 0)
     mated = found[[second[enrolled[index]] for index in mate]] @ gallery.T
     strangers = found[[first[p] for p in others]]
     strangers = strangers[strangers.any(1)] @ gallery.T  # a stranger without a face cannot be searched
-    return Searches(mated, mate, strangers, gallery @ gallery.T)
+    return Searches(mated, mate, strangers, gallery)
 
 
 def raw(scores: F32, _: Searches) -> F32:
@@ -96,7 +101,7 @@ def both_neighbours(share: float, count: int) -> Rule:
     """The same on both sides: also minus the mean of the enrolled person's nearest others in the gallery (s-norm)."""
 
     def rule(scores: F32, trial: Searches) -> F32:
-        inner = trial.inner.copy()
+        inner = trial.inner
         np.fill_diagonal(inner, -np.inf)
         near = -np.partition(-inner, count - 1, axis=1)[:, :count].mean(1)
         return less_neighbours(share, count)(scores, trial) - np.float32(share) * near[None]
@@ -162,16 +167,16 @@ def difference(rule: Outcome, base: Outcome) -> Metric:
     """FNIR of a rule minus that of another at FPIR 1 % each, on the same people."""
     values = [rule.missed(rule.threshold(s), m) - base.missed(base.threshold(s), m) for s, m in draws(base)]
     point = rule.missed(rule.threshold()) - base.missed(base.threshold())
-    return _metric(point, values, len(base.mate))
+    return metric_of(point, values, len(base.mate))
 
 
 def level(rule: Outcome) -> Metric:
     """FNIR at FPIR 1 %, threshold from the same strangers."""
     values = [rule.missed(rule.threshold(s), m) for s, m in draws(rule)]
-    return _metric(rule.missed(rule.threshold()), values, len(rule.mate))
+    return metric_of(rule.missed(rule.threshold()), values, len(rule.mate))
 
 
-def _metric(value: float, values: list[float], n: int) -> Metric:
+def metric_of(value: float, values: list[float], n: int) -> Metric:
     low, high = np.quantile(values, [0.025, 0.975])
     return Metric(value, float(low), float(high), n)
 
@@ -239,17 +244,16 @@ def several_photos(
         "mean": np.stack([fused(found[group]) for group in seen]),
         "quality-weighted mean": np.stack([fused(found[group], quality[group]) for group in seen]),
     }
-    inner = np.zeros((1, 1), np.float32)
     mate = np.arange(len(enrolled))
     result = {
-        name: outcome(raw, Searches(probes @ gallery.T, mate, strangers @ gallery.T, inner))
+        name: outcome(raw, Searches(probes @ gallery.T, mate, strangers @ gallery.T, gallery))
         for name, gallery in ways.items()
     }
     every = np.stack([found[group] for group in groups])  # (N, count, D)
     scores = [np.einsum("pd,nkd->pnk", part, every) for part in (probes, strangers)]
-    result["all, the best counts"] = outcome(raw, Searches(scores[0].max(2), mate, scores[1].max(2), inner))
+    result["all, the best counts"] = outcome(raw, Searches(scores[0].max(2), mate, scores[1].max(2), every[:, 0]))
     both = [part.max(2) + part.mean(2) for part in scores]
-    result["all, best plus mean score"] = outcome(raw, Searches(both[0], mate, both[1], inner))
+    result["all, best plus mean score"] = outcome(raw, Searches(both[0], mate, both[1], every[:, 0]))
     return result
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mien.decide import Policy, comparisons_needed, decide, expected_fpir, in_words, supports
+from mien.decide import GROWN, SHRUNK, Policy, comparisons_needed, decide, expected_fpir, in_words, relative, supports
 from mien.errors import EvidenceError, UsageError
 from mien.types import Clip, Face, Frame, Match, OperatingPoint, Reading
 
@@ -220,6 +220,93 @@ def test_requirements(readings: tuple[Reading, ...], verdict: str, words: str) -
 
 def test_a_requirement_never_turns_a_reject_into_an_abstain() -> None:
     assert decide(people(("ana", 0.5)), (), LIVE, POINT).verdict == "reject"
+
+
+def outstanding(fpir: float, threshold: float, people: int = 1400) -> OperatingPoint:
+    return OperatingPoint(
+        threshold, None, fpir / 2, fpir * 2, people, people, "people.db", "space", fpir=fpir, score="relative"
+    )
+
+
+OWN = (*CARD, outstanding(0.1, 0.36), outstanding(0.03, 0.37), outstanding(0.01, 0.38))
+CROWD = people(("ben", 0.91), ("cem", 0.90), ("dee", 0.90), ("eli", 0.90), ("fay", 0.89), ("gil", 0.89))
+
+
+def ana(score: float) -> list[Match]:
+    return [Match("ana", score), *CROWD]
+
+
+def test_a_relative_score_takes_off_six_tenths_of_the_mean_of_the_next_five() -> None:
+    assert relative(ana(0.95)) == pytest.approx(0.95 - 0.6 * 0.90)
+    assert relative([*ana(0.95), Match("hal", -1.0)]) == relative(ana(0.95)), "more matches change nothing"
+    with pytest.raises(UsageError, match="6 best subjects, and 5"):
+        relative(ana(0.95)[:5])
+
+
+def test_standing_out_decides_where_the_point_is_relative() -> None:
+    point = OWN[-1]
+    answer = decide(ana(0.95), (), Policy(), point, gallery_size=2000)
+    assert (answer.verdict, answer.subject, answer.threshold) == ("accept", "ana", point)
+    assert answer.score == pytest.approx(0.41)
+    assert answer.reasons == (
+        "ana leads the next five people by 0.050: relative score 0.410 is at or above 0.380, "
+        "where 1 in 100 strangers would be named in a gallery of 1,400 people, as measured on people.db",
+    )
+    crowded = [Match("ana", 0.95), *(Match(other.subject, 0.96 - 0.01) for other in CROWD[1:])]
+    below = decide(ana(0.919), (), Policy(), point, gallery_size=2000)
+    assert (below.verdict, below.subject, below.score) == ("reject", None, pytest.approx(0.379))
+    assert "ana, the most alike, leads the next five people by 0.019" in below.reasons[0]
+    assert "the relative score, 0.379, stays below 0.380" in below.reasons[0]
+    assert decide(ana(0.919), [quality(0.5, "blurred")], Policy(), point).verdict == "abstain"
+    with pytest.raises(UsageError):
+        decide(crowded[:5], (), Policy(), point)
+    assert decide((), (), Policy(), point).verdict == "abstain", "nobody enrolled"
+
+
+def test_a_face_that_looks_like_many_does_not_stand_out() -> None:
+    near = [Match("ana", 0.97), *(Match(str(rank), 0.96 - rank / 1000) for rank in range(5))]
+    assert decide(near, (), Policy(), CARD[-1]).verdict == "accept"
+    # 0.97 - 0.6 * 0.958 = 0.395 would pass 0.38 and not 0.41, which 0.95 among 0.90 reaches.
+    assert decide(near, (), Policy(), outstanding(0.01, 0.41)).verdict == "reject"
+    assert decide(ana(0.9501), (), Policy(), outstanding(0.01, 0.41)).verdict == "accept"
+
+
+@pytest.mark.parametrize(
+    ("policy", "fpir"),
+    [
+        (Policy(), 0.01),
+        (Policy(fpir=0.01), 0.01),
+        (Policy(fpir=0.02), 0.01),
+        (Policy(fpir=0.03), 0.03),
+        (Policy(fpir=0.5), 0.1),
+        (Policy(fpir=0.009), None),
+        (Policy(fmr=1e-3), None),
+        (Policy(threshold=0.9), None),
+    ],
+)
+def test_the_loosest_relative_point_within_the_target_serves(policy: Policy, fpir: float | None) -> None:
+    point = policy.relative(OWN, 1400)
+    assert (point and point.fpir) == fpir
+    assert policy.relative(CARD, 1400) is None
+
+
+@pytest.mark.parametrize(
+    ("now", "serves"),
+    [(1400, True), (round(1400 * SHRUNK), True), (1400 * GROWN, True), (1049, False), (5601, False), (5, False)],
+)
+def test_a_gallery_that_changed_too_much_falls_back_to_the_cosine(now: int, serves: bool) -> None:
+    assert (Policy().relative(OWN, now) is not None) == serves
+
+
+def test_a_relative_point_of_too_few_people_is_no_evidence() -> None:
+    assert Policy().relative([outstanding(0.01, 0.38, people=299)], 299) is None
+    assert Policy().relative([outstanding(0.01, 0.38, people=300)], 300) is not None
+
+
+def test_a_cosine_is_never_held_against_a_relative_threshold() -> None:
+    assert Policy().point(OWN) == Policy().point(CARD)
+    assert Policy(fmr=1e-2).point(OWN, 1400) == CARD[0]
+    assert Policy().reached(OWN, 1400) == Policy().reached(CARD, 1400)
 
 
 def face_at(time: float, apart: float) -> Face:

@@ -19,6 +19,10 @@ from mien.types import Clip, Decision, Match, OperatingPoint, Reading, Verdict
 VERIFY_FMR = 1e-3  # what a policy without a target asks for: 1 impostor in 1,000 …
 IDENTIFY_FPIR = 1e-2  # … and in a gallery 1 stranger in 100
 
+NEIGHBOURS = 5  # runners-up that the best match is held against …
+SHARE = 0.6  # … and how much of their mean is taken off: chosen on development people, benchmarks/identification.py
+SHRUNK, GROWN = 0.75, 4.0  # a relative threshold serves galleries of so many times the people it was measured on
+
 Requirement = tuple[str, str, float]  # kind of reading, label, least score
 
 
@@ -81,6 +85,24 @@ class Policy:
         rates = [_rate_of(point) for point in points if _stands(point)]
         return bool(rates) and self._rate(gallery_size) >= min(rates) * (1 - 1e-9)
 
+    def relative(self, points: Sequence[OperatingPoint], people: int) -> OperatingPoint | None:
+        """The point of `points` to identify at by relative score in a gallery of `people` subjects, if one serves.
+
+        None, and the cosine decides: the policy names a rate per comparison or a threshold; no point is as strict as the
+        target on evidence of enough people; or the gallery has shrunk or grown too much since. Between points nothing is
+        interpolated: the next stricter one serves. A threshold holds while a gallery grows, because best and runners-up
+        rise together (measured up to 4 times), but gets loose when it shrinks."""
+        if self.fmr is not None or self.threshold is not None:
+            return None
+        target = (self.fpir or IDENTIFY_FPIR) * (1 + 1e-9)
+        serving = [
+            (point.fpir, point)
+            for point in points
+            if point.score == "relative" and point.fpir is not None and point.fpir <= target
+            if supports(point.fpir, point.subjects) and SHRUNK * point.subjects <= people <= GROWN * point.subjects
+        ]
+        return max(serving, key=lambda item: item[0])[1] if serving else None
+
     def _rate(self, gallery_size: int) -> float:
         """The false-match rate per comparison that the target amounts to."""
         if gallery_size < 1:
@@ -111,6 +133,29 @@ def expected_fpir(fmr: float, gallery_size: int) -> float:
     return -math.expm1(gallery_size * math.log1p(-fmr)) if fmr < 1 else 1.0
 
 
+def relative(matches: Sequence[Match]) -> float:
+    """How far the best match stands out: its cosine less 0.6 times the mean of its five runners-up.
+
+    matches: those of a search, best first, six subjects at least. A face that looks like many (a common face, a poor
+    picture) has near runners-up and scores low; whom it is compared with is chosen by the search itself (adaptive
+    T-norm: Sturim and Reynolds, ICASSP 2005). Raises UsageError for fewer than six."""
+    if len(matches) <= NEIGHBOURS:
+        raise UsageError(
+            f"A relative score takes the {NEIGHBOURS + 1} best subjects, and {len(matches)} were given.",
+            "Search for more, or decide by the cosine.",
+        )
+    return matches[0].score - SHARE * _neighbours(matches)
+
+
+def _neighbours(matches: Sequence[Match]) -> float:
+    return math.fsum(match.score for match in matches[1 : NEIGHBOURS + 1]) / NEIGHBOURS
+
+
+def _compared(matches: Sequence[Match], point: OperatingPoint) -> float:
+    """What is held against the threshold."""
+    return relative(matches) if point.score == "relative" else matches[0].score
+
+
 def decide(
     matches: Sequence[Match],
     readings: Sequence[Reading],
@@ -119,11 +164,12 @@ def decide(
     gallery_size: int = 1,
     seen: Clip | None = None,
 ) -> Decision:
-    """One answer from `matches` (best first), what judges read, and an operating point of ``policy.point``.
+    """One answer from `matches` (best first), what judges read, and an operating point of the policy.
 
     accept: the best match reaches the threshold, leads by the margin, and every requirement is met.
     reject: the best match stays below the threshold in a fair picture, or a requirement was judged and failed.
     abstain: nothing to compare with, too poor a picture, too close a runner-up, or a requirement nobody could judge.
+    Raises UsageError where the point is one of relative scores and fewer than six subjects are among the matches.
 
     A mediocre picture hides people rather than making them up: measured against good enrolments, blur, smallness and
     darkness raise the false-match rate by a third at most while a half of the true matches are lost. So a match in it
@@ -137,7 +183,7 @@ def decide(
         verdict=verdict,
         reasons=reasons,
         subject=best.subject if best and verdict == "accept" else None,
-        score=best.score if best else None,
+        score=_compared(matches, point) if best else None,
         threshold=point,
         matches=tuple(matches),
         readings=tuple(readings),
@@ -155,17 +201,17 @@ def _verdict(
     hopeless = _poor(readings, policy.floor)
     if hopeless:
         return "abstain", hopeless
-    best = matches[0]
-    if best.score < point.threshold:
-        poor = _poor(readings, policy.quality)
-        return ("abstain", (*poor, _below(best, point))) if poor else ("reject", (_below(best, point),))
+    best, score = matches[0], _compared(matches, point)
+    if score < point.threshold:
+        poor, below = _poor(readings, policy.quality), _below(matches, point)
+        return ("abstain", (*poor, below)) if poor else ("reject", (below,))
     if sum(_overall(reading) < policy.quality for reading in readings) > 1:  # a verification of two poor pictures
         return "abstain", ("both pictures are poor, and poor pictures look alike", *_poor(readings, policy.quality))
     rival = _rival(matches, policy.margin)
     if rival is not None:
         names = f"{best.subject} {best.score:.3f}, {rival.subject} {rival.score:.3f}"
         return "abstain", (f"two people are about equally alike: {names}",)
-    reached = f"score {best.score:.3f} is at or above {point.threshold:.3f}, {_meaning(point)}"
+    reached = _reached(matches, point)
     unmet = [_unmet(readings, requirement) for requirement in policy.require]
     for verdict in ("reject", "abstain"):
         failed = tuple(words for outcome, words in unmet if outcome == verdict)
@@ -210,12 +256,27 @@ def _unmet(readings: Sequence[Reading], requirement: Requirement) -> tuple[Verdi
     return "abstain", f"not judged: {why or f'{kind} was wanted and no judge read it'}"
 
 
-def _below(best: Match, point: OperatingPoint) -> str:
-    who = f"{best.subject}, the most alike" if best.subject else "the score"
-    return f"{who}, {best.score:.3f}, stays below {point.threshold:.3f}, {_meaning(point)}"
+def _reached(matches: Sequence[Match], point: OperatingPoint) -> str:
+    score = f"score {_compared(matches, point):.3f} is at or above {point.threshold:.3f}, {_meaning(point)}"
+    return f"{matches[0].subject} {_lead(matches)}: relative {score}" if point.score == "relative" else score
+
+
+def _below(matches: Sequence[Match], point: OperatingPoint) -> str:
+    best, score = matches[0], _compared(matches, point)
+    below = f"{score:.3f}, stays below {point.threshold:.3f}, {_meaning(point)}"
+    if point.score == "relative":
+        return f"{best.subject}, the most alike, {_lead(matches)}: the relative score, {below}"
+    return f"{best.subject}, the most alike, {below}" if best.subject else f"the score, {below}"
+
+
+def _lead(matches: Sequence[Match]) -> str:
+    return f"leads the next five people by {matches[0].score - _neighbours(matches):.3f}"
 
 
 def _meaning(point: OperatingPoint) -> str:
+    if point.fpir:
+        data = f", as measured on {point.data}" if point.data else ""
+        return f"where {in_words(point.fpir)} strangers would be named in a gallery of {point.subjects:,} people{data}"
     if not point.fmr:
         return "a threshold set by hand"
     data = f" in {point.data}" if point.data else ""

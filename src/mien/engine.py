@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from mien import detect, embed, judge, media, models
 from mien.align import rehome
-from mien.decide import Policy, decide
+from mien.decide import NEIGHBOURS, Policy, decide
 from mien.detect.clips import clips as windows
 from mien.detect.track import Patient, Tracker
 from mien.errors import MienError, NoFace, PoorFace, SeveralFaces, SpaceMismatch
@@ -220,7 +220,7 @@ class Engine:
         policy = policy or Policy()
         self._same_space(gallery)
         size = max(1, gallery.templates)
-        point = self._point(policy, gallery, size)
+        point = policy.relative(self._own(gallery), len(gallery)) or self._point(policy, gallery, size)
         seen: dict[int, Sighting] = {}
         for number, clip in enumerate(self.clips(source, progress)):
             key = clip.faces[0].track if clip.faces[0].track >= 0 else -1 - number
@@ -228,7 +228,7 @@ class Engine:
             self._look(person, clip)
             if clip.ended:
                 del seen[key]
-                matches = person.search(gallery)
+                matches = person.search(gallery, NEIGHBOURS + 1)
                 decision = decide(matches, person.readings(), policy, point, size)
                 yield replace(decision, faces=person.faces(), source=clip.best.frame.source, span=person.span())
 
@@ -275,9 +275,12 @@ class Engine:
         ]
 
     def _point(self, policy: Policy, gallery: Gallery, size: int) -> OperatingPoint:
-        """The gallery's own evidence where it reaches the rate wanted, the card's where it does not."""
-        own = [point for point in gallery.points if point.space == self.embedder.space]
+        """For cosines: the gallery's own evidence where it reaches the rate wanted, the card's where it does not."""
+        own = self._own(gallery)
         return policy.point(own if policy.reached(own, size) else self.points, size)
+
+    def _own(self, gallery: Gallery) -> list[OperatingPoint]:
+        return [point for point in gallery.points if point.space == self.embedder.space]
 
     def _same_space(self, gallery: Gallery) -> None:
         if gallery.space not in (None, self.embedder.space):

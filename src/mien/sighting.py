@@ -58,15 +58,15 @@ class Sighting:
         best = self.shots[0].template
         return Template((mean / length).astype(np.float32), best.space, best.quality), length
 
-    def search(self, gallery: Gallery) -> list[Match]:
-        """The gallery's best, each with the mean of the shots' scores.
+    def search(self, gallery: Gallery, k: int) -> list[Match]:
+        """The gallery's `k` best, each with the mean of the shots' scores.
 
         A fused template is nearer to everybody than a single one, so its own cosine would pass thresholds that were
         measured on single photos too often. The mean of the shots' cosines does not, and is that cosine times `length`."""
         if not len(gallery):
             return []
         template, length = self.probe()
-        return [Match(match.subject, match.score * length) for match in gallery.search(template)]
+        return [Match(match.subject, match.score * length) for match in gallery.search(template, k)]
 
     def readings(self) -> list[Reading]:
         """The best shot's quality, and what other judges read."""

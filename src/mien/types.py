@@ -24,6 +24,7 @@ else:  # importing numpy.typing costs a tenth of numpy itself
     U8 = F32 = np.ndarray
 
 Verdict = Literal["accept", "reject", "abstain"]
+Score = Literal["cosine", "relative"]  # relative: how far the best match stands out, see `mien.decide.relative`
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -146,16 +147,21 @@ class Match:
 
 @dataclass(frozen=True, slots=True)
 class OperatingPoint:
-    """A threshold with the evidence behind it; scores at or above `threshold` are accepted."""
+    """A threshold with the evidence behind it; scores at or above `threshold` are accepted.
+
+    It aims at a rate of comparisons (`fmr`), or of searches in a gallery of `subjects` people (`fpir`), or at neither when
+    somebody chose it by hand."""
 
     threshold: float
-    fmr: float | None = None  # false-match rate aimed at; None: somebody chose the threshold by hand
-    low: float | None = None  # 95 % interval of the FMR at this threshold
+    fmr: float | None = None  # false-match rate aimed at
+    low: float | None = None  # 95 % interval of the rate aimed at, at this threshold
     high: float | None = None
-    comparisons: int = 0  # impostor comparisons behind it
-    subjects: int = 0  # subjects behind those comparisons
+    comparisons: int = 0  # impostor comparisons behind it; of an `fpir`: searches
+    subjects: int = 0  # subjects behind those
     data: str = ""  # on which data
     space: str = ""  # in which template space
+    fpir: float | None = None  # share of searches by strangers that may name somebody, aimed at
+    score: Score = "cosine"  # what the threshold is compared with
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -165,7 +171,7 @@ class Decision:
     verdict: Verdict
     reasons: tuple[str, ...]
     subject: str | None = None  # who, when accepted
-    score: float | None = None  # similarity to the best match
+    score: float | None = None  # what was compared with the threshold: the best match's cosine, or its relative score
     threshold: OperatingPoint | None = None
     matches: tuple[Match, ...] = ()
     readings: tuple[Reading, ...] = ()

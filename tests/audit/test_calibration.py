@@ -37,10 +37,16 @@ def calibrated(shelf: Shelf, **options: object) -> Calibration:
 def test_a_gallery_supports_the_rates_its_people_suffice_for() -> None:
     result = calibrated(Shelf(100, 2))  # 4,950 pairs of people
     assert (result.people, result.templates, result.comparisons, result.space) == (100, 200, 19_800, "planted")
-    assert [point.fmr for point in result.points] == [1e-2, 1e-3]
-    assert [item.fmr for item in result.refused] == [1e-4]
+    assert [(point.fmr, point.fpir) for point in result.points] == [
+        (1e-2, None),
+        (1e-3, None),
+        (None, 0.1),
+        (None, 0.03),
+    ]
+    assert [(item.fmr, item.fpir) for item in result.refused] == [(1e-4, None), (None, 0.01)]
     assert "4,950" in result.refused[0].reason and "30,000" in result.refused[0].reason
-    loose, strict = result.points
+    assert "100 people" in result.refused[1].reason and "at least 300" in result.refused[1].reason
+    loose, strict = result.points[:2]
     assert loose.threshold < strict.threshold
     assert loose.low is not None and loose.high is not None and loose.low < 1e-2 < loose.high * 1.2
     assert (loose.comparisons, loose.subjects, loose.data, loose.space) == (19_800, 100, "this gallery", "planted")
@@ -85,7 +91,35 @@ def test_the_words_name_people_threshold_and_refusal() -> None:
     words = calibrated(Shelf(60, 2)).words
     assert words[0] == "60 people, 120 templates, 7,080 comparisons of strangers"
     assert words[1].startswith("threshold 0.") and "searches by strangers would name somebody" in words[1]
-    assert words[-1].startswith("1 in 10,000: 1,770 pairs of people cannot support")
+    assert words[2].startswith("relative score 0.") and "searches by strangers would name somebody" in words[2]
+    assert words[3].startswith("1 in 1,000: 1,770 pairs of people cannot support")
+    assert words[-1].startswith("1 in 100: 60 people cannot support naming 1 in 100 strangers. It takes at least 300")
+
+
+def test_relative_points_say_what_they_rest_on() -> None:
+    item = calibrated(Shelf(40, 2), data="here").search[0]
+    point = item.point
+    assert (point.score, point.fpir, point.fmr) == ("relative", 0.1, None)
+    assert (point.comparisons, point.subjects, point.data, point.space) == (80, 40, "here", "planted")
+    assert (point.low, point.high) == (item.fpir.low, item.fpir.high)
+    assert item.fpir.low <= item.fpir.value <= 0.1 and item.fpir.n == 40
+
+
+@pytest.mark.parametrize("people", [2, 6, 7])
+def test_few_people_have_no_relative_scores(people: int) -> None:
+    result = calibrated(Shelf(people, 2), fpirs=(0.1, 0.5))
+    assert [item.point.fpir for item in result.search] == ([0.5] if people == 7 else [])
+    assert [item.fpir for item in result.refused if item.fpir] == ([0.1] if people == 7 else [0.5, 0.1])
+
+
+def test_nobody_named_is_no_proof_of_none() -> None:
+    card = (OperatingPoint(0.9999, 1e-2, 8e-3, 1.2e-2, 10**6, 1000, "elsewhere"),)
+    result = calibrated(Shelf(30, 2), card=card)
+    fpir = result.card[0].fpir
+    assert (fpir.value, fpir.low, fpir.high) == (0.0, 0.0, pytest.approx(0.1))
+    assert any(
+        "none of the searches by strangers, 1 in 10 at most, would name somebody" in line for line in result.words
+    )
 
 
 def test_two_people_are_needed() -> None:

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from mien.audit import impostors as room
 from mien.audit.impostors import impostors
+from mien.decide import relative
 from mien.errors import EvidenceError
-from mien.types import Metric
+from mien.types import Match, Metric
 
 
 def planted(people: int, photos: int, seed: int = 0, spread: float = 0.5) -> tuple[np.ndarray, np.ndarray]:
@@ -106,6 +107,47 @@ def test_searches_by_strangers_against_brute_force() -> None:
     rate = found.search_rate(0.6)
     assert rate.value == pytest.approx(np.mean(np.array(best) >= 0.6))
     assert rate.low <= rate.value <= rate.high and rate.n == 40
+
+
+def test_relative_scores_are_those_of_a_search_among_all_others() -> None:
+    vectors, owner = planted(20, 3)
+    turn = np.random.default_rng(1).permutation(len(owner))  # templates of a person need not stand together
+    vectors, owner = vectors[turn], owner[turn]
+    found = impostors(vectors, owner)
+    assert found.relative is not None
+    for index in range(len(owner)):
+        scores = vectors @ vectors[index]
+        others = sorted((max(scores[owner == p]) for p in range(20) if p != owner[index]), reverse=True)
+        matches = [Match(str(rank), float(score)) for rank, score in enumerate(others)]
+        assert found.relative[index] == pytest.approx(relative(matches), abs=1e-6)
+
+
+def test_a_relative_threshold_leaves_room_for_one_more_stranger() -> None:
+    """(named + 1) of 101 people may be 1 in 10: 9 are named, and a hair lower it would be 10."""
+    found = impostors(*planted(100, 1))
+    threshold = found.relative_threshold(0.1)
+    assert found.relative_rate(threshold).value == pytest.approx(0.09)
+    assert found.relative_rate(float(np.nextafter(np.float32(threshold), np.float32(-1)))).value == pytest.approx(0.10)
+
+
+def test_people_with_many_photos_do_not_set_the_relative_threshold() -> None:
+    vectors, owner = planted(60, 1)
+    again = np.concatenate([vectors, np.repeat(vectors[:1], 50, axis=0)]), np.concatenate([owner, np.zeros(50, int)])
+    assert impostors(*again).relative_threshold(0.1) == pytest.approx(impostors(vectors, owner).relative_threshold(0.1))
+
+
+def test_rare_strangers_take_many_people() -> None:
+    with pytest.raises(EvidenceError, match="at least 300"):
+        impostors(*planted(299, 1)).relative_threshold(0.01)
+    assert impostors(*planted(300, 1)).relative_threshold(0.01)
+    assert impostors(*planted(10, 1)).relative_threshold(0.9999), "however loose"
+
+
+def test_no_stranger_named_or_all_of_them_is_no_certainty() -> None:
+    found = impostors(*planted(30, 2))
+    assert found.search_rate(2.0) == found.relative_rate(2.0) == Metric(0.0, 0.0, pytest.approx(0.1), 30)
+    assert found.search_rate(-2.0) == found.relative_rate(-2.0) == Metric(1.0, pytest.approx(0.9), 1.0, 30)
+    assert impostors(*planted(2, 2)).search_rate(2.0).high == 1.0
 
 
 def test_people_with_many_photos_do_not_drown_the_others_in_the_search_rate() -> None:

@@ -11,10 +11,12 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
+from mien import wire
 from mien.cli.group import Verbs, plain
 from mien.cli.output import Column, Output, answers, shown
 from mien.cli.words import clock, evidence
 from mien.errors import GalleryCorrupt, MienError, NoFace
+from mien.types import OperatingPoint
 
 COLUMNS = (
     Column("name", lambda one: one["name"], width=6),
@@ -183,12 +185,17 @@ def test_cells_for_people() -> None:
 
 
 def test_evidence_in_words() -> None:
-    point = {"fmr": 1e-3, "low": 8e-4, "high": 1.2e-3, "comparisons": 120000, "subjects": 400, "data": "lfw"}
+    point = wire.encode(OperatingPoint(0.9, 1e-3, 8e-4, 1.2e-3, 120_000, 400, "lfw"))
     assert evidence(point) == (
         "false-match rate 0.001 (95 % interval 0.0008 to 0.0012), from 120,000 comparisons of different people "
         "among 400, measured on lfw"
     )
-    assert "by hand" in evidence({"fmr": None})
+    relative = OperatingPoint(0.4, None, 0.0, 0.0156, 640, 320, "people.db", fpir=0.01, score="relative")
+    assert evidence(wire.encode(relative)) == (
+        "share of strangers named 0.01 (95 % interval 0 to 0.016), from searching each of 320 people among the others, "
+        "measured on people.db"
+    )
+    assert "by hand" in evidence(wire.encode(OperatingPoint(0.5)))
 
 
 def test_clock() -> None:

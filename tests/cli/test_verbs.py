@@ -220,21 +220,48 @@ def test_calibrate_finds_thresholds_of_ones_own(tmp_path: Path, shared_engine: E
             template = Template(vector / np.linalg.norm(vector), shared_engine.embedder.space)
             gallery.enrol(f"p{number}", [Sample(template)])
     answer = told("calibrate", tmp_path / "people.db")
-    own = [one["point"]["fmr"] for one in answer["thresholds"] if one["from"] == "gallery"]
-    assert own == [0.01, 0.001]
-    assert [one["fmr"] for one in answer["refused"]] == [0.0001]
+    own = [one["point"] for one in answer["thresholds"] if one["from"] == "gallery"]
+    assert [(one["score"], one["fmr"], one["fpir"]) for one in own] == KEPT
+    assert [(one["fmr"], one["fpir"]) for one in answer["refused"]] == [(0.0001, None), (None, 0.03), (None, 0.01)]
     assert any(one["from"] == "model card" for one in answer["thresholds"])
     assert (answer["people"], answer["comparisons"]) == (90, 90 * 89 // 2)
     rows = list(csv.DictReader(io.StringIO(run("calibrate", tmp_path / "people.db", "--csv").stdout)))
     assert len(rows) == len(answer["thresholds"])
     with open_gallery(tmp_path / "people.db", read_only=True) as gallery:
         assert gallery.points == (), "looking changes nothing"
-    told("calibrate", tmp_path / "people.db", "--keep")
+    kept = run("calibrate", tmp_path / "people.db", "--keep")
+    assert "Kept in the gallery: thresholds for FMR 0.01, FMR 0.001, FPIR 0.1." in kept.stderr
     with open_gallery(tmp_path / "people.db", read_only=True) as gallery:
-        assert [point.fmr for point in gallery.points] == [0.01, 0.001]
-    result = run("calibrate", tmp_path / "people.db", "--fmr", "1/20")
-    assert "0.050" in result.stdout
+        assert [(point.score, point.fmr, point.fpir) for point in gallery.points] == KEPT
+    result = run("calibrate", tmp_path / "people.db", "--fmr", "1/20", "--fpir", "1/15")
+    assert "FMR 0.05" in result.stdout and "FPIR 0.0667" in result.stdout
     assert "90 people" in result.stderr
+
+
+KEPT = [("cosine", 0.01, None), ("cosine", 0.001, None), ("relative", None, 0.1)]
+
+
+def test_a_calibrated_gallery_identifies_by_who_stands_out(
+    pictures: dict[str, Path], shared_engine: Engine, tmp_path: Path
+) -> None:
+    path = tmp_path / "people.db"
+    vectors = np.random.default_rng(4).normal(size=(40, 128)).astype(np.float32)
+    with open_gallery(path) as gallery:
+        shared_engine.enrol(gallery, "Barack Obama", [pictures["obama"]])
+        for number, vector in enumerate(vectors / np.linalg.norm(vectors, axis=1, keepdims=True)):
+            gallery.enrol(f"p{number}", [Sample(Template(vector, shared_engine.embedder.space))])
+    assert told("identify", path, pictures["obama3"], "--fpir", "0.1")["decisions"][0]["threshold"]["score"] == "cosine"
+    run("calibrate", path, "--keep")
+    answer = told("identify", path, pictures["obama3"], "--fpir", "0.1")["decisions"][0]
+    assert (answer["verdict"], answer["threshold"]["score"], answer["threshold"]["fpir"]) == ("accept", "relative", 0.1)
+    assert answer["score"] < answer["matches"][0]["score"]
+    evidence = run("identify", path, pictures["obama3"], "--fpir", "0.1").stderr
+    assert "Threshold of the relative score" in evidence
+    assert "from searching each of 41 people among the others" in evidence
+    (row,) = csv.DictReader(io.StringIO(run("identify", path, pictures["obama3"], "--fpir", "0.1", "--csv").stdout))
+    assert (row["compared"], row["fmr"]) == ("relative", "")
+    by_hand = told("identify", path, pictures["obama3"], "--threshold", "0.5")["decisions"][0]
+    assert (by_hand["threshold"]["score"], by_hand["score"]) == ("cosine", by_hand["matches"][0]["score"])
 
 
 def test_ctrl_c_leaves_what_is_done(tmp_path: Path) -> None:

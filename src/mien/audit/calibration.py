@@ -19,6 +19,7 @@ from mien.protocols import Gallery
 from mien.types import F32, Metric, OperatingPoint
 
 RATES = (1e-2, 1e-3, 1e-4)
+SEARCH_RATES = (0.1, 0.03, 0.01)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +33,20 @@ class Expectation:
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
-    """A rate that the gallery cannot support, and why."""
+class SearchExpectation:
+    """What a threshold on relative scores does in this gallery."""
 
-    fmr: float
+    point: OperatingPoint
+    fpir: Metric  # share of strangers named: each person searched among all the others
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A rate that the gallery cannot support, and why: an `fmr`, or else an `fpir` by relative score."""
+
+    fmr: float | None
     reason: str
+    fpir: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +60,12 @@ class Calibration:
     own: tuple[Expectation, ...]  # at thresholds from this gallery, loosest first
     card: tuple[Expectation, ...]  # at the thresholds of the model's card
     refused: tuple[Refused, ...]
+    search: tuple[SearchExpectation, ...] = ()  # relative scores, to identify with; loosest first
 
     @property
     def points(self) -> tuple[OperatingPoint, ...]:
-        """The operating points the gallery supports, for ``Policy.point``."""
-        return tuple(item.point for item in self.own)
+        """The operating points the gallery supports, for ``Policy.point`` and ``Policy.relative``."""
+        return (*(item.point for item in self.own), *(item.point for item in self.search))
 
     @property
     def words(self) -> tuple[str, ...]:
@@ -62,8 +73,12 @@ class Calibration:
         whole = f"{self.people:,} people, {self.templates:,} templates, {self.comparisons:,} comparisons of strangers"
         own = (f"threshold {item.point.threshold:.4f}: {_in_words(item)}" for item in self.own)
         card = (f"the card's {item.point.threshold:.4f}: {_in_words(item)}{_verdict(item)}" for item in self.card)
-        refused = (f"{in_words(item.fmr)}: {item.reason}" for item in self.refused)
-        return (whole, *own, *card, *refused)
+        search = (
+            f"relative score {item.point.threshold:.4f}: {_strangers(item.fpir)} would name somebody"
+            for item in self.search
+        )
+        refused = (f"{in_words(item.fmr or item.fpir or 0)}: {item.reason}" for item in self.refused)
+        return (whole, *own, *search, *card, *refused)
 
 
 def calibrate(
@@ -71,13 +86,15 @@ def calibrate(
     fmrs: Sequence[float] = RATES,
     card: Sequence[OperatingPoint] = (),
     data: str = "this gallery",
+    fpirs: Sequence[float] = SEARCH_RATES,
 ) -> Calibration:
-    """Operating points from the people enrolled in `gallery`, at the false-match rates `fmrs`.
+    """Operating points from the people enrolled in `gallery`: of cosines at the false-match rates `fmrs`, and of
+    relative scores at the rates `fpirs` of searches by strangers.
 
     card: the model's own points, to be judged here. data: what to call the gallery in the evidence.
     A rate counts as supported when there are 3 / rate pairs of different people, however many photos each has, because
-    photos of the same two people hardly say more than one does. Memory is that of the templates and a few per cent
-    of the scores. Raises EvidenceError for fewer than two people."""
+    photos of the same two people hardly say more than one does; of searches, when there are 3 / rate people. Memory is
+    that of the templates and a few per cent of the scores. Raises EvidenceError for fewer than two people."""
     vectors, owner, space = _templates(gallery)
     found = impostors(vectors, owner)
     own, refused = [], []
@@ -91,7 +108,26 @@ def calibrate(
         point = OperatingPoint(threshold, rate, fmr.low, fmr.high, found.comparisons, found.people, data, space)
         own.append(_expectation(found, point))
     judged = tuple(_expectation(found, point) for point in card)
-    return Calibration(found.people, len(owner), found.comparisons, space, tuple(own), judged, tuple(refused))
+    search, too_few = _relative(found, fpirs, data, space)
+    refused += too_few
+    return Calibration(found.people, len(owner), found.comparisons, space, tuple(own), judged, tuple(refused), search)
+
+
+def _relative(
+    found: Impostors, fpirs: Sequence[float], data: str, space: str
+) -> tuple[tuple[SearchExpectation, ...], list[Refused]]:
+    search, refused = [], []
+    for rate in sorted(set(fpirs), reverse=True):
+        try:
+            threshold = found.relative_threshold(rate)
+        except EvidenceError as error:
+            refused.append(Refused(None, str(error), rate))
+            continue
+        seen = found.relative_rate(threshold)
+        count = len(found.owner), found.people
+        point = OperatingPoint(threshold, None, seen.low, seen.high, *count, data, space, fpir=rate, score="relative")
+        search.append(SearchExpectation(point, seen))
+    return tuple(search), refused
 
 
 def _templates(gallery: Gallery) -> tuple[F32, np.ndarray[tuple[int], np.dtype[np.int64]], str]:
@@ -118,7 +154,12 @@ def _expectation(found: Impostors, point: OperatingPoint) -> Expectation:
 
 def _in_words(item: Expectation) -> str:
     fmr = f"{_rate(item.fmr.value)} strangers match a template ({_rate(item.fmr.low)} to {_rate(item.fmr.high)})"
-    return f"{fmr}; {_rate(item.fpir.value)} searches by strangers would name somebody"
+    return f"{fmr}; {_strangers(item.fpir)} would name somebody"
+
+
+def _strangers(fpir: Metric) -> str:
+    shown = f"{_rate(fpir.value)} searches by strangers"
+    return shown if fpir.value > 0 else f"{shown}, {in_words(fpir.high)} at most,"
 
 
 def _rate(value: float) -> str:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.audit.metrics import F64, I64, require_support
+from mien.decide import NEIGHBOURS, SHARE, comparisons_needed, in_words, supports
 from mien.errors import EvidenceError
 from mien.types import F32, Metric
 
@@ -31,6 +32,7 @@ class Impostors:
     templates: I64  # (p,) number of templates per person
     owner: I64  # (n,) person of each template
     best: F32  # (n,) score of each template's best match among all other people
+    relative: F32 | None  # (n,) and the relative score of that search; None for fewer people than that takes
 
     @property
     def people(self) -> int:
@@ -74,10 +76,47 @@ class Impostors:
     def search_rate(self, threshold: float, rounds: int = 200, seed: int = 0) -> Metric:
         """Share of searches by strangers that name somebody at `threshold`: each template against all other people.
 
-        People count alike however many templates they have. The interval draws the strangers, not the gallery."""
-        named = np.bincount(self.owner, weights=self.best >= threshold, minlength=self.people) / self.templates
+        People count alike however many templates they have. The interval draws the strangers, not the gallery; where
+        none of them or every one is named, its other end is 3 / people away (rule of three)."""
+        return self._named(self.best >= threshold, rounds, seed)
+
+    def relative_threshold(self, fpir: float) -> float:
+        """The relative score at which one more stranger is named with a probability of `fpir` at most.
+
+        He is one of people + 1 in no particular order, so (named + 1) / (people + 1) must not exceed the rate: the
+        quantile of conformal prediction (Vovk et al., 2005), with people counting alike.
+        Raises EvidenceError for fewer than 3 / fpir people, or fewer than a relative score takes."""
+        if not supports(fpir, self.people):
+            raise EvidenceError(
+                f"{self.people:,} people cannot support naming {in_words(fpir)} strangers.",
+                f"It takes at least {comparisons_needed(fpir):,} (rule of three).",
+            )
+        scores = self._relative()
+        order = np.argsort(-scores, kind="stable")
+        mass = np.cumsum(1 / self.templates[self.owner[order]])  # people named, were the threshold at this score
+        allowed = int(np.searchsorted(mass, fpir * (self.people + 1) - 1 + 1e-9, side="right"))
+        return float(np.nextafter(scores[order[allowed]], np.float32(2)))
+
+    def relative_rate(self, threshold: float, rounds: int = 200, seed: int = 0) -> Metric:
+        """`search_rate` for a threshold on relative scores. Raises EvidenceError for fewer people than that takes."""
+        return self._named(self._relative() >= threshold, rounds, seed)
+
+    def _relative(self) -> F32:
+        if self.relative is None:
+            raise EvidenceError(
+                f"A relative score takes {NEIGHBOURS + 1} people beside the one searched, and {self.people} are enrolled."
+            )
+        return self.relative
+
+    def _named(self, hits: NDArray[np.bool_], rounds: int, seed: int) -> Metric:
+        """Share of people named, from which of the templates (n,) are."""
+        named = np.bincount(self.owner, weights=hits, minlength=self.people) / self.templates
         rates = [float(np.average(named, weights=drawn)) for drawn in self._draws(rounds, seed)]
         low, high = np.quantile(rates, [0.025, 0.975])
+        if not hits.any():
+            high = min(1.0, 3 / self.people)
+        if hits.all():
+            low = max(0.0, 1 - 3 / self.people)
         return Metric(float(named.mean()), float(low), float(high), self.people)
 
     def _draws(self, rounds: int, seed: int) -> list[F64]:
@@ -99,16 +138,29 @@ def impostors(vectors: F32, owner: I64) -> Impostors:
     keep = min(comparisons, _KEPT_MOST, max(1000, int(_KEPT_SHARE * comparisons)))
     kept = _Highest(keep)
     best = np.full(len(owner), -np.inf, np.float32)
+    relative = np.empty(len(owner), np.float32) if len(templates) > NEIGHBOURS + 1 else None
+    grouped = np.argsort(owner, kind="stable")
+    starts = np.cumsum(templates) - templates
     for start in range(0, len(owner), _BLOCK):
         rows = slice(start, start + _BLOCK)
         scores = vectors[rows] @ vectors.T
         scores[owner[rows, None] == owner[None]] = -np.inf
         best[rows] = scores.max(1)
+        if relative is not None:
+            relative[rows] = _standing_out(np.maximum.reduceat(scores[:, grouped], starts, axis=1))
         scores[np.arange(start, start + len(scores))[:, None] > np.arange(len(owner))[None]] = -np.inf
         row, column = np.nonzero(scores >= kept.least)
         kept.add(scores[row, column], owner[rows][row], owner[column])
     scores, first, second = kept.result()
-    return Impostors(scores, first, second, comparisons, templates, owner, best)
+    return Impostors(scores, first, second, comparisons, templates, owner, best, relative)
+
+
+def _standing_out(scores: F32) -> F32:
+    """(b,) relative scores of searches with a score (b, p) per person, as `mien.decide.relative` has them."""
+    top = np.partition(scores, -NEIGHBOURS - 1, axis=1)[:, -NEIGHBOURS - 1 :]
+    top.sort(axis=1)
+    standing: F32 = top[:, -1] - np.float32(SHARE) * top[:, :-1].mean(1)
+    return standing
 
 
 class _Highest:

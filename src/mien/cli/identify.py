@@ -31,6 +31,8 @@ COLUMNS = (
     Column("score", lambda one: one["score"], width=5),
     Column("threshold", lambda one: one["threshold"] and one["threshold"]["threshold"], width=9),
     Column("fmr", lambda one: one["threshold"] and one["threshold"]["fmr"], width=7),
+    Column("fpir", lambda one: one["threshold"] and one["threshold"]["fpir"], only="csv"),
+    Column("compared", lambda one: one["threshold"] and one["threshold"]["score"], only="csv"),
     Column("source", lambda one: one["source"]),
     Column("seen", words.place, width=20, only="table"),
     Column("start", lambda one: one["span"] and one["span"][0], only="csv"),
@@ -56,7 +58,8 @@ def command(
     Exit code: 0 somebody was accepted, 1 people were seen and none was accepted, 2 nobody was seen or all were too poor
     to tell. When a source could not be used the rest goes on, and the exit code is that of the first such failure.
 
-    Without --fmr or --fpir the threshold is such that 1 stranger in 100 would be taken for somebody of this gallery."""
+    Without --fmr or --fpir the threshold is such that 1 stranger in 100 would be taken for somebody of this gallery;
+    a gallery that keeps thresholds of its own (mien calibrate --keep) decides by how far the most alike stands out."""
     found = gather(sources)
     with (
         gallery_at(gallery, read_only=True) as people,
@@ -110,9 +113,7 @@ class _Work:
     def _still(self, source: str | Path) -> list[Decision]:
         return list(self.engine.identify(source, self.people, self.policy))
 
-    def _note(
-        self, source: str | Path, answers: Iterator[Decision] | MienError, share: _Share | None = None
-    ) -> None:
+    def _note(self, source: str | Path, answers: Iterator[Decision] | MienError, share: _Share | None = None) -> None:
         seen: list[Decision] = []
         try:
             if isinstance(answers, MienError):

@@ -10,12 +10,16 @@ def evidence(point: Mapping[str, Any] | None) -> str:
     """What stands behind a threshold, from the wire shape of an operating point."""
     if point is None:
         return "none"
-    if point["fmr"] is None:
+    if point["fmr"] is None and point["fpir"] is None:
         return "none: the threshold was set by hand"
-    words = f"false-match rate {rate(point['fmr'])}"
+    words = (
+        f"share of strangers named {rate(point['fpir'])}" if point["fpir"] else f"false-match rate {rate(point['fmr'])}"
+    )
     if point["low"] is not None and point["high"] is not None:
         words += f" (95 % interval {rate(point['low'])} to {rate(point['high'])})"
-    if point["comparisons"]:
+    if point["comparisons"] and point["fpir"]:
+        words += f", from searching each of {point['subjects']:,} people among the others"
+    elif point["comparisons"]:
         words += f", from {point['comparisons']:,} comparisons of different people"
         words += f" among {point['subjects']:,}" if point["subjects"] else ""
     return words + (f", measured on {point['data']}" if point["data"] else "")
@@ -23,7 +27,9 @@ def evidence(point: Mapping[str, Any] | None) -> str:
 
 def standing(record: Mapping[str, Any]) -> str:
     """What a clear answer rests on: the evidence of its threshold and what that means in a gallery."""
-    threshold = f"Threshold {record['threshold']['threshold']:.3f}: {evidence(record['threshold'])}"
+    point = record["threshold"]
+    kind = "Threshold of the relative score" if point["score"] == "relative" else "Threshold"
+    threshold = f"{kind} {point['threshold']:.3f}: {evidence(point)}"
     return ". ".join([threshold, *(reason.capitalize() for reason in record["reasons"][1:]), ""]).rstrip()
 
 
