@@ -36,7 +36,9 @@ COLUMNS = (
 @verb("calibrate")
 @click.argument("gallery", metavar="GALLERY")
 @click.option("--fmr", type=rate, metavar="RATE", multiple=True, help="Rate to find a threshold for; repeatable.")
-@click.option("--fpir", type=rate, metavar="RATE", multiple=True, help="Share of strangers named to find one for; repeatable.")
+@click.option(
+    "--fpir", type=rate, metavar="RATE", multiple=True, help="Share of strangers named to find one for; repeatable."
+)
 @click.option("--keep", is_flag=True, help="Keep the gallery's own thresholds in it; identify then prefers them.")
 @with_engine()
 @answers
