@@ -10,7 +10,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from mien import align, embed, models
+from mien import align, detect, embed, models, read_image
 from mien.errors import InputError, ModelCorrupt, UnknownModel, UsageError
 from mien.protocols import Embedder
 from mien.types import Face, Frame
@@ -174,3 +174,17 @@ def test_other_cards_are_refused(tmp_path: Path) -> None:
         embed.OnnxEmbedder(make_card(tmp_path), 0)
     with pytest.raises(UnknownModel):
         embed.load("no_such_model")
+
+
+def test_mirrored_is_the_unit_sum_of_both_sides(portraits: dict[str, Path]) -> None:
+    frame = read_image(portraits["obama2"])
+    found = detect.load("mtcnn").detect([frame])[0]
+    plain, mirrored = embed.OnnxEmbedder("dlib_resnet", mirrored=False), embed.OnnxEmbedder("dlib_resnet")
+    chip = align.chip(frame.pixels, found[0].points, "dlib150")
+    sides = plain.vectors(np.stack([chip, chip[:, ::-1]]))
+    sides /= np.linalg.norm(sides, axis=1, keepdims=True)
+    assert sides[0] @ sides[1] < 0.999, "the two sides of this face differ"
+    whole = sides.sum(0) / np.linalg.norm(sides.sum(0))
+    assert np.allclose(mirrored.embed(found)[0].vector, whole, atol=1e-5)
+    assert np.allclose(plain.embed(found)[0].vector, sides[0], atol=1e-5)
+    assert mirrored.space != plain.space
