@@ -50,6 +50,7 @@ def from_portraits(cache: Path, out: Path) -> Scenes:
         f"Official portraits (US government works, public domain) out of the Python source package {PACKAGE}.",
         f"{poor.name}, {group.name} and {video.name} were made from them for this demo:",
         "a blurred copy, two portraits side by side, and a camera that pans across those two.",
+        "Of Joe Biden there is one portrait only: he is enrolled from the one he is then found in.",
     )
     return Scenes(
         about=about,
