@@ -44,14 +44,28 @@ def points(sources: Path, tmp_path_factory: pytest.TempPathFactory) -> FivePoint
 
 
 @pytest.fixture(scope="module")
-def faces(data: Path, sources: Path) -> list[tuple[np.ndarray, Any, Any]]:
+def pictures(request: pytest.FixtureRequest) -> list[np.ndarray]:
+    """The reference photos; where they are absent, the portraits, large and small."""
+    try:
+        data: Path = request.getfixturevalue("data")
+    except pytest.skip.Exception:
+        large = [read(path) for path in sorted(request.getfixturevalue("portraits").values())]
+        return [*large, *(cv2.resize(picture, None, fx=0.4, fy=0.4) for picture in large)]
+    paths = [data / f"faces/celebrity_pairs/{name}.jpg" for name in ("img1", "img11", "img13", "couple")]
+    return [read(path) for path in (*sorted(data.glob("faces/lfw10/*/*.jpg"))[::8], *paths)]
+
+
+def read(path: Path) -> np.ndarray:
+    return np.ascontiguousarray(cv2.imread(str(path))[..., ::-1])
+
+
+@pytest.fixture(scope="module")
+def faces(pictures: list[np.ndarray], sources: Path) -> list[tuple[np.ndarray, Any, Any]]:
     """(picture, box, dlib's points) of small and large faces."""
     detector, predictor = dlib.get_frontal_face_detector(), dlib.shape_predictor(str(sources / POINTS))
 
     def found() -> Iterator[tuple[np.ndarray, Any, Any]]:
-        large = [data / f"faces/celebrity_pairs/{name}.jpg" for name in ("img1", "img11", "img13", "couple")]
-        for path in [*sorted(data.glob("faces/lfw10/*/*.jpg"))[::8], *large]:
-            picture = np.ascontiguousarray(cv2.imread(str(path))[..., ::-1])
+        for picture in pictures:
             for box in detector(picture):
                 yield picture, box, predictor(picture, box)
 
