@@ -156,3 +156,19 @@ def test_relative_points_survive_the_file(tmp_path: Path) -> None:
         people.keep_points(points)
     with open_gallery(tmp_path / "people.db", read_only=True) as people:
         assert people.points == points
+
+
+def test_people_who_leave_the_gallery_while_a_camera_runs(engine: Engine) -> None:
+    vectors = crowd(300)
+    people = enrolled(open_gallery(), vectors)
+    people.keep_points(calibrate(people).points)
+    (face,) = Finder().detect([seen_as(vectors[299])])[0]
+    engine.clips = lambda source, progress=None: iter([Clip((face,)), Clip((face,))])  # type: ignore[method-assign]
+    walk = engine.identify("camera", people)
+    first = next(walk)
+    for number in range(297):
+        people.forget(f"p{number:03}")
+    second = next(walk)
+    assert first.threshold is not None and first.threshold.score == "relative"
+    assert second.threshold is not None and second.threshold.score == "cosine"
+    assert (first.subject, second.subject) == ("p299", "p299")

@@ -219,8 +219,7 @@ class Engine:
         Raises MediaNotFound, UnreadableMedia, SpaceMismatch, EvidenceError."""
         policy = policy or Policy()
         self._same_space(gallery)
-        size = max(1, gallery.templates)
-        point = policy.relative(self._own(gallery), len(gallery)) or self._point(policy, gallery, size)
+        self._search_point(policy, gallery)  # an unsupported rate is refused before the work, not after it
         seen: dict[int, Sighting] = {}
         for number, clip in enumerate(self.clips(source, progress)):
             key = clip.faces[0].track if clip.faces[0].track >= 0 else -1 - number
@@ -229,7 +228,9 @@ class Engine:
             if clip.ended:
                 del seen[key]
                 matches = person.search(gallery, NEIGHBOURS + 1)
-                decision = decide(matches, person.readings(), policy, point, size)
+                # Anew for each person: while a camera runs, people come into the gallery and go.
+                point = self._search_point(policy, gallery, len(matches))
+                decision = decide(matches, person.readings(), policy, point, max(1, gallery.templates))
                 yield replace(decision, faces=person.faces(), source=clip.best.frame.source, span=person.span())
 
     # --- many -----------------------------------------------------------------------------------------------------
@@ -273,6 +274,11 @@ class Engine:
             Shot(face, Template(template.vector, template.space, reading.scores.get("overall")), reading)
             for face, template, reading in zip(faces, self.embedder.embed(faces), quality, strict=True)
         ]
+
+    def _search_point(self, policy: Policy, gallery: Gallery, found: int = NEIGHBOURS + 1) -> OperatingPoint:
+        """For relative scores where the gallery has evidence for them and enough people were `found`, else for cosines."""
+        relative = policy.relative(self._own(gallery), len(gallery)) if found > NEIGHBOURS else None
+        return relative or self._point(policy, gallery, max(1, gallery.templates))
 
     def _point(self, policy: Policy, gallery: Gallery, size: int) -> OperatingPoint:
         """For cosines: the gallery's own evidence where it reaches the rate wanted, the card's where it does not."""
