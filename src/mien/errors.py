@@ -25,7 +25,7 @@
     │   └── UnknownSubject      66
     └── EvidenceError           65  the data cannot support the number asked for
 
-The numbers are exit codes of the command line (after sysexits.h); `status` is the HTTP status of the service.
+The numbers are exit codes of the command line (after sysexits.h); `status` is the HTTP status that fits.
 Each message is one sentence that names the thing; `remedy` is one that says what to do.
 """
 
@@ -35,7 +35,7 @@ from typing import ClassVar
 
 
 class MienError(Exception):
-    """Base of all. `code` is stable and the same in Python, on the command line and in the service."""
+    """Base of all. `code` is stable and the same in Python and on the command line."""
 
     exit_code: ClassVar[int] = 70
     status: ClassVar[int] = 500

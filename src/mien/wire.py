@@ -1,4 +1,4 @@
-"""One JSON shape per noun: what the command line prints and the service sends.
+"""One JSON shape per noun: what the command line prints.
 
 Pixels never leave through here, and template vectors only on request. Boxes and points are in px of the source frame, also
 when a face was re-homed onto a crop; times are in s. Numbers are rounded to what they mean (px to 0.01, scores to 1e-6),

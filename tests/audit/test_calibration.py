@@ -79,6 +79,14 @@ def test_a_card_that_is_stricter_here_is_told_so() -> None:
     assert any("stricter than the 1 in 100 promised" in line for line in result.words)
 
 
+def test_points_of_another_space_are_not_judged() -> None:
+    """A card may carry points of several variants of one model."""
+    card = [
+        OperatingPoint(0.5, 1e-2, 8e-3, 1.2e-2, 10**6, 1000, "elsewhere", space) for space in ("other", "planted", "")
+    ]
+    assert [item.point.space for item in calibrated(Shelf(30, 2), card=card).card] == ["planted", ""]
+
+
 def test_the_search_rate_grows_with_the_gallery_and_stays_near_the_prediction() -> None:
     small, large = (calibrated(Shelf(people, 1), fmrs=(1e-2,)).own[0] for people in (60, 600))
     assert small.fpir.value < large.fpir.value
@@ -117,6 +125,7 @@ def test_nobody_named_is_no_proof_of_none() -> None:
     result = calibrated(Shelf(30, 2), card=card)
     fpir = result.card[0].fpir
     assert (fpir.value, fpir.low, fpir.high) == (0.0, 0.0, pytest.approx(0.1))
+    assert any("none of the strangers match a template (none to 1 in " in line for line in result.words)
     assert any(
         "none of the searches by strangers, 1 in 10 at most, would name somebody" in line for line in result.words
     )

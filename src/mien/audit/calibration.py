@@ -91,7 +91,8 @@ def calibrate(
     """Operating points from the people enrolled in `gallery`: of cosines at the false-match rates `fmrs`, and of
     relative scores at the rates `fpirs` of searches by strangers.
 
-    card: the model's own points, to be judged here. data: what to call the gallery in the evidence.
+    card: the model's own points, to be judged here; those of another space are left out.
+    data: what to call the gallery in the evidence.
     A rate counts as supported when there are 3 / rate pairs of different people, however many photos each has, because
     photos of the same two people hardly say more than one does; of searches, when there are 3 / rate people. Memory is
     that of the templates and a few per cent of the scores. Raises EvidenceError for fewer than two people."""
@@ -107,7 +108,7 @@ def calibrate(
         fmr = found.rate(threshold)
         point = OperatingPoint(threshold, rate, fmr.low, fmr.high, found.comparisons, found.people, data, space)
         own.append(_expectation(found, point))
-    judged = tuple(_expectation(found, point) for point in card)
+    judged = tuple(_expectation(found, point) for point in card if point.space in ("", space))
     search, too_few = _relative(found, fpirs, data, space)
     refused += too_few
     return Calibration(found.people, len(owner), found.comparisons, space, tuple(own), judged, tuple(refused), search)
@@ -153,8 +154,8 @@ def _expectation(found: Impostors, point: OperatingPoint) -> Expectation:
 
 
 def _in_words(item: Expectation) -> str:
-    fmr = f"{_rate(item.fmr.value)} strangers match a template ({_rate(item.fmr.low)} to {_rate(item.fmr.high)})"
-    return f"{fmr}; {_strangers(item.fpir)} would name somebody"
+    low, high = (in_words(rate) if rate > 0 else "none" for rate in (item.fmr.low, item.fmr.high))
+    return f"{_rate(item.fmr.value)} strangers match a template ({low} to {high}); {_strangers(item.fpir)} would name somebody"
 
 
 def _strangers(fpir: Metric) -> str:
