@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from mien import models
+from mien import embed, models
 from mien.cli import checks
 from mien.cli.group import group
 from mien.errors import ModelUnavailable
@@ -103,6 +103,8 @@ def test_show_tells_terms_and_limits() -> None:
     words = run("models", "show", "dlib_resnet").stdout
     assert card.licence.url in words
     assert all(limit in words for limit in card.limits)
+    lines = [line.split()[1] for line in words.splitlines() if line.startswith("threshold")]
+    assert lines == [f"{point.threshold:.4f}" for point in card.operating_points if point.space == embed.space(card)]
     told = json.loads(run("models", "show", "dlib_resnet", "--json").stdout)
     assert told["licence"]["commercial"] == "yes"
     assert len(told["operating_points"]) == len(card.operating_points)

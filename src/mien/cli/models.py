@@ -16,6 +16,7 @@ from mien.cli.output import Column, Output, answers
 if TYPE_CHECKING:
     from mien.cli.output import Step
     from mien.models import Card, FileStatus, Progress
+    from mien.types import OperatingPoint
 
 CORRUPT = 69  # exit code when a file is not what its card says
 LIST = (
@@ -152,9 +153,17 @@ def show(name: str, out: Output) -> None:
     for result in card.results:
         interval = "" if result.low is None else f" ({result.low:g} to {result.high:g})"
         lines.append(("measured", f"{result.metric} {result.value:g}{interval} on {result.data}; {result.source}"))
-    for point in card.operating_points:
+    for point in _in_use(card):
         lines.append(("threshold", f"{point.threshold:.4f} at false-match rate {point.fmr:g}, on {point.data}"))
     out.answer(_shape(card), lines)
+
+
+def _in_use(card: Card) -> list[OperatingPoint]:
+    """Operating points of the variant that the card loads; it may carry those of others, in spaces of their own."""
+    from mien import embed
+
+    own = embed.space(card) if card.operating_points else ""
+    return [point for point in card.operating_points if point.space in ("", own)]
 
 
 def _list(out: Output) -> None:
