@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from statistics import NormalDist
+from typing import Any
 
 import numpy as np
 import pytest
@@ -91,11 +92,13 @@ def test_interpolation_is_exact_for_normal_scores_and_never_leaves_its_neighbour
         {"fpir": 1.0},
         {"threshold": 1.5},
         {"margin": -0.1},
+        {"margin": float("nan")},
+        {"require": (("liveness", "live", float("nan")),)},
         {"floor": 2},
         {"quality": -1},
     ],
 )
-def test_policies_that_make_no_sense_are_refused(given_wrongly: dict[str, float]) -> None:
+def test_policies_that_make_no_sense_are_refused(given_wrongly: dict[str, Any]) -> None:
     with pytest.raises(UsageError):
         Policy(**given_wrongly)
 

@@ -4,12 +4,22 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from mien import Clip, Engine, Frame, OperatingPoint, Policy, Reading, open_gallery, read_image
-from mien.errors import EvidenceError, MediaNotFound, NoFace, PoorFace, SeveralFaces, SpaceMismatch, UnreadableMedia
+from mien.errors import (
+    EvidenceError,
+    MediaNotFound,
+    NoFace,
+    PoorFace,
+    SeveralFaces,
+    SpaceMismatch,
+    UnreadableMedia,
+    UsageError,
+)
 from mien.protocols import Needs
 from mien.sighting import SHOTS
 from mien.types import Sample, Template
@@ -234,3 +244,10 @@ def test_a_face_too_poor_is_not_enrolled(engine: Engine, portraits: dict[str, Pa
     assert isinstance(refusal.error, PoorFace)
     assert "blurred" in refusal.error.message
     assert len(people) == 0
+
+
+@pytest.mark.parametrize("lone", ["ana.jpg", b"bytes", Path("ana.jpg"), np.zeros((50, 50, 3), np.uint8)])
+def test_one_picture_is_no_list_of_pictures(lone: Any) -> None:
+    """Otherwise every letter of a path, or every row of an array, would be refused as a picture of its own."""
+    with pytest.raises(UsageError, match="list of pictures"):
+        Engine().enrol(open_gallery(), "ana", lone)

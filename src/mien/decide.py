@@ -54,8 +54,11 @@ class Policy:
         for name in ("quality", "floor"):
             if not 0 <= getattr(self, name) <= 1:
                 raise UsageError(f"{name} is a quality between 0 and 1, not {getattr(self, name)}.")
-        if self.margin < 0:
+        if not self.margin >= 0:  # NaN would abstain from nothing
             raise UsageError(f"margin is a lead over the runner-up and cannot be {self.margin}.", "Use 0 or more.")
+        for attribute, label, least in self.require:
+            if math.isnan(least):  # which no score is below
+                raise UsageError(f"The least score for {attribute} {label} is no number.", "Use one such as 0.9.")
 
     def point(self, points: Sequence[OperatingPoint], gallery_size: int = 1) -> OperatingPoint:
         """The operating point to decide at, from the evidence in `points` (all of one space).

@@ -29,7 +29,7 @@ from mien.align import rehome
 from mien.decide import NEIGHBOURS, Policy, decide
 from mien.detect.clips import clips as windows
 from mien.detect.track import Patient, Tracker
-from mien.errors import MienError, NoFace, PoorFace, SeveralFaces, SpaceMismatch
+from mien.errors import MienError, NoFace, PoorFace, SeveralFaces, SpaceMismatch, UsageError
 from mien.protocols import Detector, Embedder, Gallery, Judge
 from mien.sighting import Shot, Sighting, spread
 from mien.types import Clip, Decision, Face, Frame, Match, OperatingPoint, Reading, Sample, Template
@@ -176,7 +176,9 @@ class Engine:
     ) -> Enrolment:
         """Enrol one subject from pictures. What cannot be used is listed; the rest is durable on return.
 
-        Raises BadSubject, SpaceMismatch and other GalleryErrors."""
+        Raises UsageError for a single picture, BadSubject, SpaceMismatch and other GalleryErrors."""
+        if isinstance(sources, str | bytes | os.PathLike | np.ndarray | Frame):  # or each letter would be a picture
+            raise UsageError("A list of pictures is wanted, not one picture.", "Put it into brackets: [picture].")
         samples, refused, warnings = [], [], []
         for source, result in self.map(lambda item: self.sample(item, keep_image=keep_images), sources):
             if isinstance(result, MienError):

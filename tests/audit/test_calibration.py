@@ -9,7 +9,7 @@ import pytest
 
 from mien.audit.calibration import Calibration, calibrate
 from mien.decide import Policy
-from mien.errors import EvidenceError
+from mien.errors import EvidenceError, UsageError
 from mien.types import OperatingPoint, Sample, Template
 
 
@@ -134,3 +134,9 @@ def test_nobody_named_is_no_proof_of_none() -> None:
 def test_two_people_are_needed() -> None:
     with pytest.raises(EvidenceError, match="at least two people, and 1 are enrolled"):
         calibrated(Shelf(1, 3))
+
+
+@pytest.mark.parametrize("rates", [{"fmrs": (0.0,)}, {"fmrs": (-1.0,)}, {"fmrs": (2.0,)}, {"fpirs": (0.0,)}])
+def test_what_is_no_rate_is_refused(rates: dict[str, tuple[float, ...]]) -> None:
+    with pytest.raises(UsageError, match="between 0 and 1"):
+        calibrate(Shelf(5, 2), **rates)  # type: ignore[arg-type]

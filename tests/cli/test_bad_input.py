@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -228,3 +230,32 @@ def test_unknown_model() -> None:
     result = run("models", "show", "mtcn")
     assert result.exit_code == 64
     assert "mtcnn" in one_sentence(result)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs the device that is always full")
+@pytest.mark.parametrize(
+    ("words", "ends", "code"),
+    [
+        ("people none.db", "", 66),
+        ("people none.db", "2>&-", 66),
+        ("people none.db", "2>/dev/full", 66),
+        ("people none.db --json", ">/dev/full", 73),
+        ("models list --json", ">/dev/full", 73),
+        ("models list", ">/dev/full", 73),
+        ("models list", ">&-", 0),
+        ("--help", ">/dev/full", 73),
+    ],
+)
+def test_streams_that_fail_leave_the_right_exit_code(tmp_path: Path, words: str, ends: str, code: int) -> None:
+    shell = f"{sys.executable} -m mien {words} {ends}"
+    done = subprocess.run(["/bin/sh", "-c", shell], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == code, done.stderr
+    assert "Traceback" not in done.stderr
+    assert code != 73 or "output cannot be written" in done.stderr
+
+
+def test_a_name_at_the_head_of_a_line_stays_on_it(bad: dict[str, Path], tmp_path: Path) -> None:
+    for name in ("new\nline", "x" * 10_000):
+        lines = run("enrol", tmp_path / "people.db", name, bad["good"]).stderr.splitlines()
+        assert lines[-2] == "mien: 1 could not be used:"
+        assert len(lines[-1]) < 400

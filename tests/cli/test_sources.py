@@ -110,3 +110,22 @@ def test_written_video_can_be_read(tmp_path: Path) -> None:
     assert brightness[0] < 10
     assert brightness[-1] > 190
     assert all(later >= earlier - 2 for earlier, later in pairwise(brightness))
+
+
+def test_drawing_never_replaces_its_source(tmp_path: Path) -> None:
+    """Also not by another name of the same file."""
+    photo, link = tmp_path / "photo.png", tmp_path / "link.png"
+    write_image(a_face().frame, photo)
+    link.symlink_to(photo)
+    before = photo.read_bytes()
+    for target in (photo, link):
+        with pytest.raises(UsageError, match="would destroy it"):
+            Canvas.at(str(target), 1).faces(photo, [a_face()])
+    assert photo.read_bytes() == before
+
+
+def test_a_folder_without_pictures_is_told(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("no", encoding="utf8")
+    assert [str(error) for _, error in gather([str(tmp_path)]).refused] == [
+        f"{tmp_path} holds no picture and no video. Name what is to be looked at."
+    ]

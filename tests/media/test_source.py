@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mien.errors import MediaNotFound, MienError, UnreadableMedia
+from mien.errors import MediaNotFound, MienError, UnreadableMedia, UsageError
 from mien.media import find, folder_per_person, frames_of, kind
 from mien.types import Frame
 
@@ -136,6 +136,25 @@ def test_pipes_are_never_opened(tmp_path: Path) -> None:
     left: list[str] = []
     assert list(find(tmp_path, skipped=lambda path, error: left.append(str(error)))) == []
     assert "not a file" in left[0]
+    for look in (kind, lambda pipe: list(frames_of(pipe))):  # would wait for a writer for ever
+        with pytest.raises(UnreadableMedia, match="is a pipe"):
+            look(tmp_path / "pipe")
+
+
+def test_an_empty_name_is_not_the_current_folder(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As from a shell variable that is not set."""
+    monkeypatch.chdir(tree)
+    assert names(tree, (tree / path for path in find(".")))
+    with pytest.raises(MediaNotFound, match="empty name"):
+        list(find(""))
+    with pytest.raises(MediaNotFound, match="empty name"):
+        folder_per_person("")
+
+
+@pytest.mark.parametrize("thing", [None, 3, [[0]], {1}])
+def test_what_is_no_source_is_refused_in_words(thing: object) -> None:
+    with pytest.raises(UsageError, match=type(thing).__name__):
+        list(frames_of(thing))  # type: ignore[arg-type]
 
 
 def test_folder_per_person(tree: Path) -> None:

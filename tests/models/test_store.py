@@ -140,7 +140,7 @@ def test_a_mirror_that_is_not_there_is_said(
     monkeypatch.setenv("MIEN_MODELS", str(tmp_path / "typo"))
     with pytest.raises(ModelCorrupt):
         models.ready(make_card(tmp_path))
-    assert f"{tmp_path / 'typo'}, which does not exist" in caplog.text
+    assert caplog.text.count(f"{tmp_path / 'typo'}, which does not exist") == 1
 
 
 def test_nothing_at_hand(tmp_path: Path) -> None:

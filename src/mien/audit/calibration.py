@@ -14,7 +14,7 @@ import numpy as np
 
 from mien.audit.impostors import Impostors, impostors
 from mien.decide import expected_fpir, in_words
-from mien.errors import EvidenceError
+from mien.errors import EvidenceError, UsageError
 from mien.protocols import Gallery
 from mien.types import F32, Metric, OperatingPoint
 
@@ -95,7 +95,11 @@ def calibrate(
     data: what to call the gallery in the evidence.
     A rate counts as supported when there are 3 / rate pairs of different people, however many photos each has, because
     photos of the same two people hardly say more than one does; of searches, when there are 3 / rate people. Memory is
-    that of the templates and a few per cent of the scores. Raises EvidenceError for fewer than two people."""
+    that of the templates and a few per cent of the scores. Raises UsageError for a rate
+    that is none, EvidenceError for fewer than two people."""
+    for rate in (*fmrs, *fpirs):
+        if not 0 < rate < 1:
+            raise UsageError(f"A rate lies between 0 and 1, and {rate} does not.", "For 1 in 1,000 write 1e-3.")
     vectors, owner, space = _templates(gallery)
     found = impostors(vectors, owner)
     own, refused = [], []

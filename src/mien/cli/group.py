@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import errno
 import json
 import os
 import sys
@@ -11,14 +12,16 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from importlib import import_module
 from inspect import cleandoc
+from pathlib import Path
 from typing import Any, NoReturn
 
 import click
 
 import mien
 from mien.cli import VERBS
-from mien.errors import MienError, UsageError
+from mien.errors import CannotWrite, MienError, UsageError
 
+_LOST = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF}
 UNEXPECTED, INTERRUPTED, PIPE_CLOSED = 70, 130, 141  # 128 + signal number, as shells have it
 
 
@@ -62,7 +65,10 @@ class Verbs(click.Group):
     def main(self, args: Sequence[str] | None = None, *positional: Any, **options: Any) -> NoReturn:
         """Run, say what went wrong in one sentence, and leave with the right code."""
         words = list(sys.argv[1:] if args is None else args)
-        for stream in (sys.stdout, sys.stderr):
+        for name in ("stdout", "stderr"):
+            if getattr(sys, name) is None:  # closed by who started this
+                setattr(sys, name, Path(os.devnull).open("w", encoding="utf8"))  # noqa: SIM115 - open to the end
+            stream = getattr(sys, name)
             if hasattr(stream, "reconfigure"):  # a file name that is no Unicode must not stop the listing
                 stream.reconfigure(errors="backslashreplace")
         try:
@@ -71,6 +77,8 @@ class Verbs(click.Group):
         except BrokenPipeError:
             _silence(sys.stdout)
             code = PIPE_CLOSED
+        except OSError as error:
+            code = _lost(error)
         sys.exit(code)
 
     def _run(self, words: list[str], name: str) -> int:
@@ -82,9 +90,11 @@ class Verbs(click.Group):
         except MienError as error:
             return tell(error, words)
         except (click.Abort, KeyboardInterrupt):
-            click.echo("mien: stopped; what was done before is kept.", err=True)
+            say("mien: stopped; what was done before is kept.")
             return INTERRUPTED
-        except Exception as error:  # noqa: BLE001 - the last stop: no traceback for a user who did not ask for one
+        except Exception as error:  # the last stop: no traceback for a user who did not ask for one
+            if lost_output(error):
+                raise
             return tell(unforeseen(error), words)
 
 
@@ -113,8 +123,29 @@ def tell(error: MienError, words: Sequence[str] = ()) -> int:
 
         click.echo(json.dumps(wire.problem(error)))
     sys.stdout.flush()
-    click.echo(f"mien: {plain(str(error))}", err=True)
+    say(f"mien: {error}")
     return error.exit_code
+
+
+def say(text: str) -> None:
+    """A line on stderr. Where even that fails nobody can be told, and the exit code must still be right."""
+    try:
+        click.echo(plain(text), err=True)
+    except OSError:
+        _silence(sys.stderr)
+
+
+def lost_output(error: BaseException | None) -> bool:
+    """Whether stdout itself failed: nothing more can be written there. Failures of named files are not meant."""
+    if isinstance(error, BrokenPipeError):
+        return True
+    return isinstance(error, OSError) and error.filename is None and error.errno in _LOST
+
+
+def _lost(error: OSError) -> int:
+    _silence(sys.stdout)
+    why = error.strerror or str(error)
+    return tell(CannotWrite(f"The output cannot be written: {why}.", "Make room, or send it elsewhere."))
 
 
 def plain(text: str) -> str:

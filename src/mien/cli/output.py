@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
 import click
 
 from mien import wire
-from mien.cli.group import plain, tell, unforeseen
+from mien.cli.group import lost_output, plain, say, tell, unforeseen
 from mien.errors import MienError
 
 if TYPE_CHECKING:
@@ -95,16 +95,16 @@ class Output:
         if not self.quiet:
             sys.stdout.flush()
             with self._paused():
-                click.echo(plain(text), err=True)
+                say(text)
 
     def failures(self, refused: Sequence[tuple[str, MienError]]) -> None:
         """What went wrong along the way, listed at the end on stderr."""
         if refused:
             sys.stdout.flush()
-            click.echo(f"mien: {len(refused)} could not be used:", err=True)
+            say(f"mien: {len(refused)} could not be used:")
             for source, error in refused:
-                text = str(error) if source in str(error) else f"{source}: {error}"
-                click.echo(f"  {plain(text)}", err=True)
+                name = label(source)
+                say(f"  {error}" if source in str(error) or name in str(error) else f"  {name}: {error}")
 
     def passed(self, count: int) -> None:
         """Remark how many files were passed over as no pictures and no videos."""
@@ -216,7 +216,7 @@ class Listing:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if isinstance(error, (BrokenPipeError, click.exceptions.Exit)):
+        if isinstance(error, click.exceptions.Exit) or lost_output(error):
             return
         failure = unforeseen(error) if isinstance(error, Exception) and not isinstance(error, MienError) else error
         if isinstance(failure, MienError) and not self._open:
@@ -276,6 +276,13 @@ def shown(cell: Any) -> str:
     if isinstance(cell, (list, tuple)):
         return "; ".join(shown(item) for item in cell) or "–"
     return str(cell)
+
+
+def label(source: str) -> str:
+    """A source or subject at the head of a line: on one line, and never longer than one."""
+    from mien.media.door import shown as named
+
+    return named(source)
 
 
 def _raw(cell: Any) -> Any:

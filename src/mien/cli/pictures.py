@@ -71,6 +71,8 @@ class Canvas:
         from mien.media import write_image
 
         target = self.single or self._free(source, what)
+        if Path(source).is_file() and target.is_file() and target.samefile(source):
+            raise UsageError(f"{target} is the source itself; drawing would destroy it.", "Give --draw another name.")
         write_image(picture, target)
         self.written.append(str(target))
 

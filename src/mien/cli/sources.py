@@ -60,7 +60,11 @@ def gather(words: Iterable[str]) -> Found:
             found.sources.append(word)
             continue
         try:
-            found.sources += find(word, skipped=found.skipped)
+            before = len(found.refused)
+            files = list(find(word, skipped=found.skipped))
+            found.sources += files
+            if not files and len(found.refused) == before:
+                raise MediaNotFound(f"{word} holds no picture and no video.", "Name what is to be looked at.")
         except MediaNotFound as error:
             found.refused.append((word, error))
     found.sources = list(dict.fromkeys(found.sources))

@@ -49,6 +49,8 @@ def content_of(path: str | os.PathLike[str], limit: int) -> bytes:
 
 def _read(path: str | os.PathLike[str], count: int, limit: int) -> bytes:
     try:
+        if stat.S_ISFIFO(Path(path).stat().st_mode):  # it gives its bytes once, and opening it waits for a writer
+            raise UnreadableMedia(f"{shown(path)} is a pipe, not a file.", "Save what comes out of it as a file.")
         with Path(path).open("rb") as file:
             info = os.fstat(file.fileno())
             if count < 0 and info.st_size > limit:

@@ -197,8 +197,16 @@ def _refused(name: str, error: Exception, max_pixels: int) -> UnreadableMedia:
         size = re.search(r"\d+", words)
         area = f"{int(size[0]) / 1e6:.1f}" if size else "more than 179"
         return UnreadableMedia(f"{name} has {area} MP; the limit is {max_pixels / 1e6:.1f} MP.", "Save it smaller.")
+    if isinstance(error, _UnknownRange):
+        return UnreadableMedia(
+            f"{name} holds floating-point values, whose range is unknown.", "Save it with 8 or 16 bits a channel."
+        )
     words = words if len(words) <= 120 else f"{words[:119]}…"
     return UnreadableMedia(f"{name} is cut short or damaged: {words}.", _AGAIN)
+
+
+class _UnknownRange(ValueError):
+    """Which value is white cannot be known."""
 
 
 def _rgb(image: Image) -> U8:
@@ -220,7 +228,7 @@ def _strip_rgb(image: Image) -> U8:
     if image.mode.startswith("I"):
         return _from_deep(np.asarray(image))
     if image.mode == "F":
-        raise ValueError("it holds floating-point values, whose range is unknown")
+        raise _UnknownRange
     if image.has_transparency_data or image.mode in ("RGBA", "LA", "La", "PA", "RGBa"):
         return _on_white(np.asarray(image.convert("RGBA")))
     return np.asarray(image.convert("RGB"))

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.errors import MediaNotFound, MienError, UnreadableMedia
+from mien.errors import MediaNotFound, MienError, UnreadableMedia, UsageError
 from mien.media.door import head_of, refuse, shown
 from mien.media.image import read_image
 from mien.media.sniff import HEAD, Kind, kind_of
@@ -24,6 +24,10 @@ Skipped = Callable[[Path, MienError], Any]
 
 def kind(source: str | os.PathLike[str] | bytes) -> Kind:
     """Picture or video, by content; a camera or an address is a video. Raises MediaNotFound, UnreadableMedia."""
+    if not isinstance(source, str | os.PathLike | bytes):
+        raise UsageError(
+            f"Nothing can be seen in a {type(source).__name__}.", "Give a path, bytes, a uint8 array or a Frame."
+        )
     if is_camera(source) or is_remote(source):
         return "video"
     if isinstance(source, bytes) and not source:
@@ -65,6 +69,7 @@ def find(
     report: Skipped = skipped or (lambda path, error: None)
     seen: set[tuple[int, int]] = set()
     for given in [paths] if isinstance(paths, str | os.PathLike) else paths:
+        _not_empty(given)
         path = Path(given)
         if _exists(path):
             found: Iterator[Path] = _walk(path, recursive, report, set()) if path.is_dir() else iter([path])
@@ -85,6 +90,7 @@ def folder_per_person(path: str | os.PathLike[str], skipped: Skipped | None = No
     `skipped` is told of folders that may not be read, of people without pictures, and of files that are none.
     Raises MediaNotFound; UnreadableMedia when `path` is a file or may not be read."""
     report: Skipped = skipped or (lambda path, error: None)
+    _not_empty(path)
     try:
         folders = sorted(entry for entry in Path(path).iterdir() if not entry.name.startswith("."))
     except NotADirectoryError as error:
@@ -153,6 +159,12 @@ def _is_media(path: Path, report: Skipped) -> bool:
         report(path, error)
         return False
     return True
+
+
+def _not_empty(name: str | os.PathLike[str]) -> None:
+    """An empty name, as from a variable that is not set, must not stand for the current folder."""
+    if not os.fspath(name):
+        raise MediaNotFound("An empty name stands for no file or folder.", "Give a name; . is the current folder.")
 
 
 def _exists(path: Path) -> bool:

@@ -135,10 +135,16 @@ def _places(card: Card, file: File) -> Iterator[tuple[Where, Path]]:
                 yield "package", folder / source.path
     for folder in places.mirrors():
         if not folder.is_dir():
-            log.warning("MIEN_MODELS names the folder %s, which does not exist", folder)
+            _warn_missing(folder)
         yield "mirror", folder / file.name
     if file.sha256 is not None:
         yield "cache", _kept(Wanted(file.name, card.name, file.sha256))
+
+
+@cache
+def _warn_missing(folder: Path) -> None:
+    """Once a process, not once a model."""
+    log.warning("MIEN_MODELS names the folder %s, which does not exist", folder)
 
 
 def _package_folders(package: str) -> list[Path]:
