@@ -184,6 +184,16 @@ def test_enrol_people_forget(portraits: dict[str, Path], tmp_path: Path) -> None
     assert [one["subject"] for one in told("people", path)["people"]] == ["barack"]
 
 
+def test_forget_names_older_copies_that_it_does_not_reach(tmp_path: Path) -> None:
+    path, copy = tmp_path / "people.db", tmp_path / "people.db.20260101T000000.bak"
+    with open_gallery(path) as gallery:
+        for number, name in enumerate(("ana", "ben")):
+            gallery.enrol(name, [Sample(Template(np.eye(4, dtype=np.float32)[number], "one"))])
+        gallery.backup(copy)
+    assert str(copy) in run("forget", path, "ana", "--yes").stderr
+    assert told("forget", path, "ben", "--yes")["older_copies"] == [str(copy)]
+
+
 @pytest.mark.parametrize(("answer", "left"), [("y\n", 0), ("n\n", 1)])
 def test_forget_asks_on_a_terminal(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, answer: str, left: int) -> None:
     write_image(Frame(drawn_face()), tmp_path / "ana.png")

@@ -26,9 +26,12 @@ COLUMNS = (
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 @answers
 def command(gallery: str, subjects: tuple[str, ...], yes: bool, out: Output) -> int:
-    """Templates, crops and metadata are erased for good, not hidden. On a terminal it asks first.
+    """Templates, crops and metadata are erased for good, not hidden. On a terminal it asks first. Copies that a migration
+    left beside the gallery are named, not touched.
 
     The receipt names what was erased: the digest is taken over the templates and cannot be turned back into them."""
+    from mien.gallery import backups
+
     refused: list[tuple[str, MienError]] = []
     receipts = []
     with gallery_at(gallery) as people:
@@ -40,6 +43,9 @@ def command(gallery: str, subjects: tuple[str, ...], yes: bool, out: Output) -> 
                 receipts.append(wire.encode(people.erase(subject)))
             except UnknownSubject as error:
                 refused.append((subject, error))
-    out.table("receipts", COLUMNS, receipts, gallery=gallery, failures=out.problems(refused))
+    older = [str(path) for path in backups(gallery)] if receipts else []
+    out.table("receipts", COLUMNS, receipts, gallery=gallery, older_copies=older, failures=out.problems(refused))
+    for path in older:
+        out.note(f"{path} is an older copy of this gallery and may still hold what was erased: delete it, or forget there too.")
     out.failures(refused)
     return refused[0][1].exit_code if refused else 0

@@ -15,7 +15,7 @@ from mien.errors import UsageError
 from mien.gallery.base import BaseGallery, Receipt
 from mien.gallery.embedded import EmbeddedGallery
 from mien.gallery.memory import MemoryGallery
-from mien.gallery.migrate import Migration, migrate, migrate_in_place
+from mien.gallery.migrate import Migration, backups, migrate, migrate_in_place
 from mien.gallery.names import subject_name
 
 __all__ = [
@@ -24,6 +24,7 @@ __all__ = [
     "MemoryGallery",
     "Migration",
     "Receipt",
+    "backups",
     "migrate",
     "migrate_in_place",
     "open_gallery",

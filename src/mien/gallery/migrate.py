@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from glob import escape
 from itertools import islice
 from pathlib import Path
 from uuid import uuid4
@@ -117,6 +118,12 @@ def migrate_in_place(
                 result = replace(result, backup=str(kept))
             source.replace_with(fresh, seen)
     return result
+
+
+def backups(path: str | os.PathLike[str]) -> list[Path]:
+    """Copies that migrations left beside the gallery at `path`, oldest first. Forgetting somebody does not reach them."""
+    home = Path(path).absolute()
+    return sorted(home.parent.glob(f"{escape(home.name)}.*.bak"))
 
 
 def _remove_needless(backup: Path, source: BaseGallery, embedder: Embedder) -> None:
