@@ -13,22 +13,13 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
-from mien import Engine, open_gallery
+from mien import open_gallery
 from mien.cli.group import group
 from mien.cli.selftest import drawn_face
 from mien.media import write_image
 from mien.types import Frame, Sample, Template
 
-
-@pytest.fixture(scope="module")
-def shared_engine() -> Engine:
-    return Engine(threads=2)
-
-
-@pytest.fixture(autouse=True)
-def one_engine(monkeypatch: pytest.MonkeyPatch, shared_engine: Engine) -> None:
-    """Load the models once, not once per command."""
-    monkeypatch.setattr("mien.cli.options.make_engine", lambda **_: shared_engine)
+pytestmark = pytest.mark.usefixtures("one_engine")
 
 
 @pytest.fixture

@@ -23,16 +23,7 @@ from mien.cli.selftest import drawn_face
 from mien.media import write_image
 from mien.types import Frame, Sample, Template
 
-
-@pytest.fixture(scope="module")
-def shared_engine() -> Engine:
-    return Engine(threads=2)
-
-
-@pytest.fixture(autouse=True)
-def one_engine(monkeypatch: pytest.MonkeyPatch, shared_engine: Engine) -> None:
-    """Load the models once, not once per command."""
-    monkeypatch.setattr("mien.cli.options.make_engine", lambda **_: shared_engine)
+pytestmark = pytest.mark.usefixtures("one_engine")
 
 
 @pytest.fixture(scope="module")

@@ -9,9 +9,25 @@ import numpy as np
 
 from mien.detect.found import Found
 from mien.detect.pyramid import Pyramid
+from mien.errors import UsageError
 from mien.types import U8
 
 _MULTIPLE = 32  # px: these networks halve five times
+
+
+@dataclass(frozen=True, slots=True)
+class FittedOptions:
+    """What may be chosen for these networks; each has defaults of its own."""
+
+    accept: float  # score from which a face is a face
+    overlap: float  # shared part of the union above which two boxes are one face
+    longest: int = 640  # px: a picture with a longer side is reduced to it
+
+    def __post_init__(self) -> None:
+        if not 0 < self.accept <= 1 or not 0 <= self.overlap <= 1:
+            raise UsageError("A score to accept faces from and an overlap lie between 0 and 1.")
+        if self.longest < 32:
+            raise UsageError(f"No face is found in {self.longest} px.", "Let the longest side be 32 px or more.")
 
 
 @dataclass(frozen=True, slots=True, eq=False)

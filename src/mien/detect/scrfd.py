@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from mien.detect.boxes import suppress
-from mien.detect.fitted import fitted
+from mien.detect.fitted import FittedOptions, fitted
 from mien.detect.found import Found, NamedSession, each, nothing
-from mien.errors import ModelCorrupt, UsageError
+from mien.errors import ModelCorrupt
 from mien.types import F32, U8, Face, Frame
 
 _STRIDES = (8, 16, 32)
@@ -24,18 +24,11 @@ _AT_MOST = 1000  # candidates that overlap is looked at among
 
 
 @dataclass(frozen=True, slots=True)
-class ScrfdOptions:
+class ScrfdOptions(FittedOptions):
     """What may be chosen; the defaults are InsightFace's."""
 
-    accept: float = 0.5  # score from which a face is a face
-    longest: int = 640  # px: a picture with a longer side is reduced to it
-    overlap: float = 0.4  # shared part of the union above which two boxes are one face
-
-    def __post_init__(self) -> None:
-        if not 0 < self.accept <= 1 or not 0 <= self.overlap <= 1:
-            raise UsageError("A score to accept faces from and an overlap lie between 0 and 1.")
-        if self.longest < 32:
-            raise UsageError(f"No face is found in {self.longest} px.", "Let the longest side be 32 px or more.")
+    accept: float = 0.5
+    overlap: float = 0.4
 
 
 class Scrfd:

@@ -11,9 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from mien.detect.boxes import suppress
-from mien.detect.fitted import fitted
+from mien.detect.fitted import FittedOptions, fitted
 from mien.detect.found import Found, Session, each, nothing
-from mien.errors import UsageError
 from mien.types import F32, U8, Face, Frame
 
 _STRIDES = (8, 16, 32)
@@ -22,18 +21,11 @@ _AT_MOST = 1000  # candidates that overlap is looked at among
 
 
 @dataclass(frozen=True, slots=True)
-class YunetOptions:
+class YunetOptions(FittedOptions):
     """What may be chosen."""
 
-    accept: float = 0.7  # score from which a face is a face; OpenCV's 0.9 misses half of the leaning or blurred faces
-    longest: int = 640  # px: a picture with a longer side is reduced to it
-    overlap: float = 0.3  # shared part of the union above which two boxes are one face
-
-    def __post_init__(self) -> None:
-        if not 0 < self.accept <= 1 or not 0 <= self.overlap <= 1:
-            raise UsageError("A score to accept faces from and an overlap lie between 0 and 1.")
-        if self.longest < 32:
-            raise UsageError(f"No face is found in {self.longest} px.", "Let the longest side be 32 px or more.")
+    accept: float = 0.7  # OpenCV's 0.9 misses half of the leaning or blurred faces
+    overlap: float = 0.3
 
 
 class Yunet:
