@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from mien.errors import MienError
     from mien.gallery import migrate, open_gallery
     from mien.media import read_image
-    from mien.types import Clip, Decision, Face, Frame, Match, OperatingPoint, Person, Reading, Report, Sample, Template
+    from mien.report import Report
+    from mien.types import Clip, Decision, Face, Frame, Match, OperatingPoint, Person, Reading, Sample, Template
 
 __version__ = "0.1.0"
 
@@ -32,7 +33,7 @@ _HOME = {
     "Person": "mien.types",
     "Policy": "mien.decide",
     "Reading": "mien.types",
-    "Report": "mien.types",
+    "Report": "mien.report",
     "Sample": "mien.types",
     "Template": "mien.types",
     "calibrate": "mien.audit.calibration",

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
-from mien.types import Clip, Face, Frame, Match, OperatingPoint, Person, Reading, Report, Sample, Template
+from mien.report import Report
+from mien.types import Clip, Face, Frame, Match, OperatingPoint, Person, Reading, Sample, Template
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,9 +103,14 @@ class Gallery(Protocol):
         """Let go of files; closing twice is allowed."""
 
 
-@runtime_checkable
-class Audit(Protocol):
-    """Samples to a report."""
+Data = TypeVar("Data", contravariant=True)
 
-    def run(self, samples: Iterable[tuple[str, Sample]]) -> Report:
-        """Measure."""
+
+@runtime_checkable
+class Audit(Protocol[Data]):
+    """Data to a report. Parameters go into the constructor: what is asked, how many resamples, which seed."""
+
+    name: str  # the verb's word: `mien audit NAME`
+
+    def run(self, data: Data) -> Report:
+        """Measure. The same data and seed give the same report. Raises EvidenceError for data that can support nothing."""

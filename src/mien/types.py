@@ -188,13 +188,3 @@ class Metric:
     low: float
     high: float
     n: int
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """What an audit hands back."""
-
-    name: str
-    metrics: Mapping[str, Metric]
-    rows: tuple[Mapping[str, Any], ...] = ()
-    made: Mapping[str, Any] = field(default_factory=dict)  # commit, models, data, seed, machine

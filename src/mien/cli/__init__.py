@@ -17,6 +17,8 @@ VERBS = {
     "forget": "Erase a person from a gallery, with a receipt.",
     "calibrate": "Work out thresholds and their evidence from the gallery's own people.",
     "migrate": "Move a gallery to another embedder, from the crops it kept.",
+    "audit": "Measure what you rely on: error rates, fairness, ageing, quality, each as a report to hand on.",
+    "reproduce": "Run a published claim on data at hand: claim, measurement with interval, verdict.",
     "models": "List, fetch, check and accept the models.",
 }
 

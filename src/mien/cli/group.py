@@ -103,10 +103,10 @@ def verb(name: str) -> Callable[[Callable[..., Any]], click.Command]:
     return lambda function: click.command(name, help=_help(name, function), short_help=VERBS[name])(function)
 
 
-def family(name: str) -> Callable[[Callable[..., Any]], click.Group]:
+def family(name: str, cls: type[click.Group] = click.Group) -> Callable[[Callable[..., Any]], click.Group]:
     """The same for a verb that has verbs of its own; alone it runs the function."""
     return lambda function: click.group(
-        name, help=_help(name, function), short_help=VERBS[name], invoke_without_command=True
+        name, cls, help=_help(name, function), short_help=VERBS[name], invoke_without_command=True
     )(function)
 
 

@@ -1,0 +1,36 @@
+"""Pictures to captures: what a data set looks like once every picture has been through detector and embedder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.audit.metrics import F64, I64
+from mien.types import F32
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Captures:
+    """n labelled captures. One that gave no template keeps its row: zeros, and the reason why."""
+
+    names: tuple[str, ...]  # of the pictures, unique
+    subjects: tuple[str, ...]  # whose picture it is said to be
+    vectors: F32  # (n, D) unit length; a row of zeros where there is no template
+    quality: F64  # (n,) 0..1, NaN where there is no template
+    failures: tuple[str, ...]  # why there is no template, in words; "" where there is one
+    space: str = ""
+
+    @property
+    def failed(self) -> NDArray[np.bool_]:
+        """(n,) failures to acquire."""
+        return np.array([bool(reason) for reason in self.failures], bool)
+
+    @property
+    def owner(self) -> I64:
+        """(n,) number of the subject of each capture, subjects in sorted order."""
+        return np.unique(np.array(self.subjects, np.str_), return_inverse=True)[1].astype(np.int64)
+
+    def __len__(self) -> int:
+        return len(self.names)

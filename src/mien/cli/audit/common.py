@@ -1,0 +1,108 @@
+"""What all audits of the command line share: options, provenance, where the report goes, what is printed.
+
+An audit's command takes its own options and a `Run`, and returns the `Report`; the rest is done here:
+
+    @audit_verb("longitudinal")
+    @click.option("--scores", …)
+    def command(scores: str, run: Run) -> Report:
+        \"\"\"Help text.\"\"\"
+        return Longitudinal(run.rounds, run.seed).run(read_scores(scores))
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import wraps
+from inspect import cleandoc
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mien import wire
+from mien.cli.audit import AUDITS
+from mien.cli.output import Column, Output, answers, label
+
+if TYPE_CHECKING:
+    from mien.report import Report
+
+COLUMNS = (
+    Column("metric", lambda one: one["metric"]),
+    Column("value", lambda one: one["value"]),
+    Column("95 % interval", lambda one: _interval(one), only="table"),
+    Column("low", lambda one: one["low"], only="csv"),
+    Column("high", lambda one: one["high"], only="csv"),
+    Column("n", lambda one: one["n"]),
+)
+
+
+@dataclass(slots=True)
+class Run:
+    """What a command of an audit is given beside its own options, and what it tells about itself."""
+
+    out: Output
+    folder: Path | None  # of -o; made, and writable
+    seed: int
+    rounds: int  # of the bootstrap
+    made: dict[str, Any] = field(default_factory=dict)  # data, models: what the command adds to the provenance
+
+
+def audit_verb(name: str) -> Callable[[Callable[..., Report]], click.Command]:
+    """A command `mien audit NAME` from a function that returns a report."""
+
+    def decorate(function: Callable[..., Report]) -> click.Command:
+        @click.option("-o", "--out", "folder", metavar="FOLDER", help="Write report.html, report.json and CSV there.")
+        @click.option("--card", metavar="MODEL", help="Write the results into this model's card (name or TOML file).")
+        @click.option("--rounds", type=click.IntRange(20, 100_000), default=1000, show_default=True, help="Resamples.")
+        @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of everything drawn.")
+        @answers
+        @wraps(function)
+        def command(folder: str | None, card: str | None, rounds: int, seed: int, out: Output, **options: Any) -> None:
+            from mien.audit.document import prepare
+
+            run = Run(out, prepare(folder) if folder else None, seed, rounds)
+            report = function(run=run, **options)
+            tell(_complete(report, run), run, card)
+
+        text = f"{AUDITS[name]}\n\n{cleandoc(function.__doc__ or '')}"
+        return click.command(name, help=text, short_help=AUDITS[name])(command)
+
+    return decorate
+
+
+def tell(report: Report, run: Run, card: str | None = None) -> None:
+    """Print a report, write its files, fill a card."""
+    from mien.audit import document
+
+    records = [{"metric": name, **wire.encode(metric)} for name, metric in report.metrics.items()]
+    if run.out.form == "table":
+        run.out.line([(report.headline, 0)], bold=0)
+    rest = {key: value for key, value in document.encode(report).items() if key not in ("metrics", "rows")}
+    written = document.write(report, run.folder) if run.folder else None
+    run.out.table("metrics", COLUMNS, records, **rest, report=str(written.html) if written else None)
+    for finding in report.findings:
+        run.out.note(finding)
+    for problem in report.problems:
+        shown = ", ".join(label(case) for case in problem.cases[:3])
+        more = f" ({shown}{', …' if problem.number > 3 else ''})" if shown else ""
+        run.out.note(f"{problem.number:,} x {problem.kind}: {problem.words}{more}")
+    if written:
+        run.out.note(f"The report is in {written.html}.")
+    if card is not None:
+        from mien.models import results
+
+        path = results.keep(card, document.results(report))
+        run.out.note(f"The results are on the card {path}.")
+
+
+def _complete(report: Report, run: Run) -> Report:
+    from mien.audit.document import provenance
+
+    return replace(report, made={**provenance(run.seed, run.rounds), **run.made, **report.made})
+
+
+def _interval(record: Mapping[str, Any]) -> str:
+    from mien.cli.output import shown
+
+    return f"{shown(record['low'])} to {shown(record['high'])}"

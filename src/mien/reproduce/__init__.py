@@ -1,0 +1,33 @@
+"""A published claim to a verdict: what is claimed, what is run, what counts."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from mien.errors import UsageError
+
+if TYPE_CHECKING:
+    from mien.reproduce.claim import Context, Reproduction
+
+__all__ = ["CLAIMS", "run"]
+
+# Name -> the system in one line. Each has a module of that name here, with `run(context) -> Reproduction`.
+CLAIMS: Mapping[str, str] = {
+    "fairness_fr": "Equal accuracy can hide very different error rates of groups (face recognition).",
+    "fairness_fer": "Bias in the data of expression models: stereotypical bias propagates more strongly than representational.",
+    "longitudinal": "Comparison scores over 2.5 years: days differ by more than the trend over the whole period.",
+    "trust_faa": "One trustworthiness report for tools that analyse facial affect.",
+}
+
+
+def run(name: str, context: Context) -> Reproduction:
+    """Run the claim of that name. Raises UsageError for a name there is not."""
+    if name not in CLAIMS:
+        near = difflib.get_close_matches(name, CLAIMS, n=1)
+        remedy = f"Did you mean {near[0]}?" if near else f"Choose among {', '.join(sorted(CLAIMS))}."
+        raise UsageError(f"There is no claim called {name!r}.", remedy)
+    reproduction: Reproduction = import_module(f"mien.reproduce.{name}").run(context)
+    return reproduction
