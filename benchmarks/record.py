@@ -18,6 +18,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from mien.audit.provenance import machine
+
 RESULTS = Path(__file__).parent / "results"
 PACKAGES = ("numpy", "onnxruntime", "opencv-python-headless", "av", "Pillow", "dlib-bin", "face_recognition")
 
@@ -38,7 +40,7 @@ def made(command: str) -> dict[str, Any]:
         "commit": _git("rev-parse", "HEAD"),
         "changed": bool(_git("status", "--porcelain", "--", "src")),
         "date": time.strftime("%Y-%m-%d", time.gmtime()),
-        "machine": {"processor": _processor(), "cores": os.cpu_count(), "system": platform.system()},
+        "machine": machine(),
         "load": [round(value, 1) for value in os.getloadavg()],
         "python": platform.python_version(),
         "packages": {name: found for name in PACKAGES if (found := _version(name))},
@@ -54,12 +56,3 @@ def _version(name: str) -> str:
         return version(name)
     except PackageNotFoundError:
         return ""
-
-
-def _processor() -> str:
-    info = Path("/proc/cpuinfo")
-    if info.is_file():
-        for line in info.read_text(encoding="utf8").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()

@@ -43,6 +43,7 @@ metric = "accuracy"
 value = 0.99
 low = 0.98                              # 95 % interval; optional
 high = 0.995
+n = 6000                                # comparisons, pictures or people behind it; optional
 source = "who measured it, where it is written"
 
 [[operating_point]]                     # fields of mien.types.OperatingPoint; any number of them
@@ -154,6 +155,7 @@ class Result:
     source: str
     low: float | None = None
     high: float | None = None
+    n: int | None = None  # how many comparisons, pictures or people stand behind it
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,7 +281,7 @@ def _record(table: _Table, kind: type[T]) -> T:
     """A dataclass of strings, floats and ints whose fields are the keys of the table."""
     values: dict[str, Any] = {}
     for spec in fields(cast(Any, kind)):
-        wanted = str if "str" in str(spec.type) else int if str(spec.type) == "int" else float
+        wanted = str if "str" in str(spec.type) else int if str(spec.type).startswith("int") else float
         if spec.name in table:
             values[spec.name] = table.get(spec.name, wanted)
         elif spec.default is MISSING:
