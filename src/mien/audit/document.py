@@ -33,7 +33,7 @@ from mien.models.card import Result
 from mien.report import Chart, Picture, Problem, Report, Row
 from mien.types import Metric
 
-__all__ = ["Written", "encode", "prepare", "provenance", "results", "write"]
+__all__ = ["Written", "encode", "plain", "prepare", "provenance", "results", "write"]
 
 SHOWN = 100  # rows of a table that the page shows; the CSV has them all
 DIGITS = 9  # significant digits of a number
@@ -90,13 +90,13 @@ def encode(report: Report) -> dict[str, Any]:
     return {
         "name": report.name,
         "headline": report.headline,
-        "metrics": {name: _plain(metric) for name, metric in report.metrics.items()},
+        "metrics": {name: plain(metric) for name, metric in report.metrics.items()},
         "findings": list(report.findings),
         "problems": [_problem(problem) for problem in report.problems],
-        "tables": {title: [_plain(row) for row in rows] for title, rows in report.tables.items()},
+        "tables": {title: [plain(row) for row in rows] for title, rows in report.tables.items()},
         "charts": [_chart(chart) for chart in report.charts],
-        "made": _plain(report.made),
-        "rows": [_plain(row) for row in report.rows],
+        "made": plain(report.made),
+        "rows": [plain(row) for row in report.rows],
     }
 
 
@@ -120,17 +120,17 @@ def _chart(chart: Chart) -> dict[str, Any]:
     kind = {"kind": type(chart).__name__.lower()}
     if isinstance(chart, Picture):
         return {**kind, "title": chart.title, "note": chart.note, "sha256": hashlib.sha256(chart.png).hexdigest()}
-    return {**kind, **{field.name: _plain(getattr(chart, field.name)) for field in fields(chart)}}
+    return {**kind, **{field.name: plain(getattr(chart, field.name)) for field in fields(chart)}}
 
 
-def _plain(value: Any) -> Any:
-    """Nouns, mappings, sequences and numbers as JSON holds them."""
+def plain(value: Any) -> Any:
+    """Nouns, mappings, sequences and numbers as JSON holds them. Raises ValueError for NaN and infinity."""
     if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     if hasattr(value, "__dataclass_fields__"):
-        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+        return {field.name: plain(getattr(value, field.name)) for field in fields(value)}
     if value is None or isinstance(value, (str, bool, int)):
         return value
     if isinstance(value, (np.integer, np.bool_)):
@@ -153,7 +153,7 @@ def _number(value: float) -> float:
 
 def _csv(rows: Iterable[Row]) -> str:
     """Columns in the order in which they first appear."""
-    listed = [_plain(row) for row in rows]
+    listed = [plain(row) for row in rows]
     columns = list(dict.fromkeys(key for row in listed for key in row))
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")

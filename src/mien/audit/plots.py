@@ -179,8 +179,9 @@ def _most(chart: Lines, which: str) -> float:
 
 
 def _held(values: Sequence[float], axis: Axis, least: float) -> np.ndarray[Any, Any]:
-    low, high = (None, None) if axis == "linear" else (least, 0.9999 if axis == "probit" else None)
-    held: np.ndarray[Any, Any] = np.clip(np.asarray(values, float), low, high)
+    held: np.ndarray[Any, Any] = np.asarray(values, float)
+    if axis != "linear":
+        held = np.clip(held, least, 0.9999 if axis == "probit" else np.inf)
     return held
 
 

@@ -14,27 +14,36 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import wraps
+from importlib.util import find_spec
 from inspect import cleandoc
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from mien import wire
 from mien.cli.audit import AUDITS
-from mien.cli.output import Column, Output, answers, label
+from mien.cli.output import Column, Output, answers, label, shown
+from mien.errors import UsageError
 
 if TYPE_CHECKING:
     from mien.report import Report
 
+
+def text_of(metric: Mapping[str, Any] | None) -> str:
+    """The interval of a metric in its wire shape."""
+    return f"{shown(metric['low'])} to {shown(metric['high'])}" if metric else ""
+
+
 COLUMNS = (
     Column("metric", lambda one: one["metric"]),
     Column("value", lambda one: one["value"]),
-    Column("95 % interval", lambda one: _interval(one), only="table"),
+    Column("95 % interval", text_of, only="table"),
     Column("low", lambda one: one["low"], only="csv"),
     Column("high", lambda one: one["high"], only="csv"),
     Column("n", lambda one: one["n"]),
 )
+
+EXTRA = ("jinja2", "matplotlib", "pandas", "scipy", "sklearn", "statsmodels", "tomlkit")  # of mien[audit]
 
 
 @dataclass(slots=True)
@@ -59,9 +68,10 @@ def audit_verb(name: str) -> Callable[[Callable[..., Report]], click.Command]:
         @answers
         @wraps(function)
         def command(folder: str | None, card: str | None, rounds: int, seed: int, out: Output, **options: Any) -> None:
+            need_extra()
             from mien.audit.document import prepare
 
-            run = Run(out, prepare(folder) if folder else None, seed, rounds)
+            run = Run(out, prepare(folder) if folder is not None else None, seed, rounds)
             report = function(run=run, **options)
             tell(_complete(report, run), run, card)
 
@@ -75,17 +85,18 @@ def tell(report: Report, run: Run, card: str | None = None) -> None:
     """Print a report, write its files, fill a card."""
     from mien.audit import document
 
-    records = [{"metric": name, **wire.encode(metric)} for name, metric in report.metrics.items()]
+    whole = document.encode(report)
+    records = [{"metric": name, **metric} for name, metric in whole["metrics"].items()]
     if run.out.form == "table":
         run.out.line([(report.headline, 0)], bold=0)
-    rest = {key: value for key, value in document.encode(report).items() if key not in ("metrics", "rows")}
+    rest = {key: value for key, value in whole.items() if key not in ("metrics", "rows")}
     written = document.write(report, run.folder) if run.folder else None
     run.out.table("metrics", COLUMNS, records, **rest, report=str(written.html) if written else None)
     for finding in report.findings:
         run.out.note(finding)
     for problem in report.problems:
-        shown = ", ".join(label(case) for case in problem.cases[:3])
-        more = f" ({shown}{', …' if problem.number > 3 else ''})" if shown else ""
+        first = ", ".join(label(case) for case in problem.cases[:3])
+        more = f" ({first}{', …' if problem.number > 3 else ''})" if first else ""
         run.out.note(f"{problem.number:,} x {problem.kind}: {problem.words}{more}")
     if written:
         run.out.note(f"The report is in {written.html}.")
@@ -102,7 +113,8 @@ def _complete(report: Report, run: Run) -> Report:
     return replace(report, made={**provenance(run.seed, run.rounds), **run.made, **report.made})
 
 
-def _interval(record: Mapping[str, Any]) -> str:
-    from mien.cli.output import shown
-
-    return f"{shown(record['low'])} to {shown(record['high'])}"
+def need_extra() -> None:
+    """Say at once, not after an hour, that packages are missing. Raises UsageError."""
+    missing = [name for name in EXTRA if find_spec(name) is None]
+    if missing:
+        raise UsageError(f"This needs {', '.join(missing)}, not installed here.", 'Run: pip install "mien[audit]".')
