@@ -7,6 +7,7 @@ from importlib import import_module
 import click
 
 from mien.cli.group import family
+from mien.cli.output import Column, Output, answers
 
 # Audit -> what it does, in one line.
 AUDITS = {
@@ -22,6 +23,8 @@ AUDITS = {
     "affect": "Predictions of expressions, action units, intervals or valence and arousal against the truth.",
     "trust": "One report on a model that reads faces: accuracy, calibration, fairness, robustness, explanation.",
 }
+
+COLUMNS = (Column("name", lambda one: one["name"]), Column("audit", lambda one: one["audit"]))
 
 
 class Audits(click.Group):
@@ -45,14 +48,15 @@ class Audits(click.Group):
 
 
 @family("audit", cls=Audits)
+@answers
 @click.pass_context
-def command(context: click.Context) -> None:
+def command(context: click.Context, out: Output) -> None:
     """Each prints its headline with an interval. With -o FOLDER it also writes report.html to hand on (plots inside, no
-    network), report.json with the same numbers, and CSV files of the rows behind them.
+    network), report.json with the same numbers, and CSV files of the rows behind them. Alone it lists the audits.
 
     \b
       mien audit verification --data lfw/ --pairs pairs.txt -o report/
       mien audit longitudinal --scores scores.csv -o report/
     """
     if context.invoked_subcommand is None:
-        click.echo(context.get_help())
+        out.table("audits", COLUMNS, [{"name": name, "audit": line} for name, line in AUDITS.items()])
