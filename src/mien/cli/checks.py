@@ -126,6 +126,15 @@ def _heic() -> Finding:
     return "OK", f"HEIC and AVIF pictures are read (libheif {pillow_heif.libheif_version()}).", ""
 
 
+def _audits() -> Finding:
+    from mien.cli.audit.common import missing
+
+    absent = missing()
+    if absent:
+        return "WARN", f"Audits and reproductions need {', '.join(absent)}.", 'Run: pip install "mien[audit]"'
+    return "OK", "The packages of audits and reproductions are installed.", ""
+
+
 def _cache() -> Finding:
     from mien.models import places
 
@@ -186,6 +195,7 @@ _CHECKS: dict[str, Callable[[], Finding]] = {
     "cores": _cores,
     "video": _video,
     "HEIC": _heic,
+    "audits": _audits,
     "cache": _cache,
     "model folders": _mirrors,
     "galleries": _galleries,

@@ -113,8 +113,12 @@ def _complete(report: Report, run: Run) -> Report:
     return replace(report, made={**provenance(run.seed, run.rounds), **run.made, **report.made})
 
 
+def missing() -> list[str]:
+    """Packages of the extra `audit` that are not installed."""
+    return [name for name in EXTRA if find_spec(name) is None]
+
+
 def need_extra() -> None:
     """Say at once, not after an hour, that packages are missing. Raises UsageError."""
-    missing = [name for name in EXTRA if find_spec(name) is None]
-    if missing:
-        raise UsageError(f"This needs {', '.join(missing)}, not installed here.", 'Run: pip install "mien[audit]".')
+    if absent := missing():
+        raise UsageError(f"This needs {', '.join(absent)}, not installed here.", 'Run: pip install "mien[audit]".')
