@@ -58,6 +58,11 @@ class Presentations:
         scores: F64 = self.scores[self.species == species]
         return scores
 
+    def only(self, kept: Bools) -> Presentations:
+        """Those that are `kept` (n,)."""
+        subject = None if self.subject is None else self.subject[kept]
+        return Presentations(self.scores[kept], self.species[kept], self.names, subject)
+
     def enough(self, least: int = LEAST) -> tuple[int, ...]:
         """The species with at least `least` presentations."""
         return tuple(number for number in range(len(self.names)) if np.sum(self.species == number) >= least)
@@ -125,12 +130,24 @@ def threshold_at_apcer(presentations: Presentations, rate: float) -> float:
     return max(threshold_at_fmr(scores, rate) for scores in able)
 
 
-def riapar(iapar: float, frr: float) -> float:
+def can_set(presentations: Presentations, rate: float) -> bool:
+    """Whether some species has the presentations that a threshold for an APCER of `rate` takes."""
+    return any(supports(rate, len(presentations.of(number))) for number in range(len(presentations.names)))
+
+
+def added(one: Metric, other: Metric, factor: float = 1.0) -> Metric:
+    """`factor` times the sum of two rates. The interval adds their bounds: too wide rather than too narrow, since one of
+    them may be a maximum, whose bootstrap misleads."""
+    value, low, high = (factor * (getattr(one, end) + getattr(other, end)) for end in ("value", "low", "high"))
+    return Metric(value, low, high, one.n + other.n)
+
+
+def riapar(iapar: Metric, frr: Metric) -> Metric:
     """Relative IAPAR: what a full system lets through plus what it costs, IAPAR + FRR, both at one setting.
 
-    1 + IAPAR - (1 - FRR): 0 for a system that stops every attack and refuses nobody; above 1 an attacker fares better
-    than the people enrolled. iapar: share of impostor attacks accepted by detection and comparison together."""
-    return iapar + frr
+    That is 1 + IAPAR - (1 - FRR): 0 for a system that stops every attack and refuses nobody; above 1, an attacker fares
+    better than the people enrolled. iapar: share of impostor attacks that detection and comparison both let through."""
+    return added(iapar, frr)
 
 
 # --- uncertainty ----------------------------------------------------------------------------------------------------

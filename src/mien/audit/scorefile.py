@@ -1,0 +1,131 @@
+"""Files of scores to rows of text, with everything that is wrong with them counted and named."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from mien.errors import InputError, MediaNotFound
+from mien.report import Problem
+from mien.types import Metric
+
+YES = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
+
+
+class Found:
+    """Problems as they are met, one entry per kind."""
+
+    def __init__(self) -> None:
+        self._cases: dict[tuple[str, str], list[str]] = {}
+
+    def add(self, kind: str, words: str, case: str) -> None:
+        """One more case of a problem."""
+        self._cases.setdefault((kind, words), []).append(case)
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """What was met, in the order in which it first was."""
+        return tuple(Problem(kind, words, tuple(cases)) for (kind, words), cases in self._cases.items())
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """A CSV file: its columns, and its rows as text by column."""
+
+    name: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, Mapping[str, str]], ...]  # ("line 2", {column: cell without blanks around it})
+    found: Found = field(default_factory=Found)
+
+    def numbers(self, column: str, empty: float | None = None) -> Iterator[tuple[str, Mapping[str, str], float]]:
+        """Rows with the number in `column`; those without a finite one are listed and left out.
+
+        empty: what an empty cell (or -inf) stands for; None: a problem too."""
+        for where, row in self.rows:
+            value = number(row[column])
+            if empty is not None and row[column].lower() in ("", "-inf", "-infinity"):
+                value = empty
+            elif value is None or not math.isfinite(value):
+                self.found.add("no_score", f"has no finite number in the column {column} and was left out.", where)
+                continue
+            yield where, row, value
+
+
+def read(path: Path, wanted: Sequence[str], aliases: Mapping[str, str] | None = None, apart: bool = False) -> Sheet:
+    """A CSV file (UTF-8; comma, semicolon or tab) with a header that names at least the columns `wanted`.
+
+    aliases: other names of columns; apart: of columns that differ in case alone the later keep theirs. Raises
+    MediaNotFound; InputError for what is no such file."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError as error:
+        raise MediaNotFound(f"There is no file {path}.", "Check the path.") from error
+    except IsADirectoryError as error:
+        raise InputError(f"{path} is a folder.", "Name a CSV file.") from error
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror or error}.", "Name a CSV file.") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} is no text in UTF-8.", "Save it as CSV in UTF-8.") from error
+    return parse(text, path.name, wanted, aliases, apart)
+
+
+def parse(
+    text: str, name: str, wanted: Sequence[str], aliases: Mapping[str, str] | None = None, apart: bool = False
+) -> Sheet:
+    """The same from the text of a file called `name`."""
+    first = text.split("\n", 1)[0]
+    delimiter = max(",;\t", key=first.count)
+    try:
+        reader = csv.reader(io.StringIO(text), delimiter=delimiter)
+        lines = [(reader.line_num, line) for line in reader if any(map(str.strip, line))]
+    except csv.Error as error:
+        raise InputError(f"{name} is no CSV file: {error}.", "Save it as CSV in UTF-8.") from error
+    if not lines:
+        raise InputError(f"{name} is empty.", f"A first line with the columns {', '.join(wanted)} is wanted.")
+    written = [cell.strip() for cell in lines[0][1]]
+    names = [cell.lower() for cell in written]
+    if apart:
+        names = [cell if cell not in names[:place] else written[place] for place, cell in enumerate(names)]
+    columns = tuple((aliases or {}).get(column, column) for column in names)
+    absent = [column for column in wanted if column not in columns]
+    if absent:
+        raise InputError(
+            f"{name} has no column {' and no column '.join(absent)}; its first line reads: {', '.join(names)[:200]}.",
+            f"A first line with the columns {', '.join(wanted)} is wanted.",
+        )
+    if len(set(columns)) < len(columns):
+        raise InputError(f"{name} has two columns of one name: {', '.join(names)[:200]}.", "Rename one.")
+    sheet = Sheet(name, columns, tuple(_rows(lines[1:], columns)))
+    for place, line in lines[1:]:
+        if len(line) != len(columns):
+            sheet.found.add(
+                "ragged_row", f"has not {len(columns)} cells, as the first line, and was left out.", f"line {place}"
+            )
+    if not sheet.rows:
+        raise InputError(f"{name} has no rows below its first line.", "Nothing can be measured on it.")
+    return sheet
+
+
+def number(text: str) -> float | None:
+    """The number a cell holds, which may be NaN or infinite; None where it holds none."""
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
+def said(metric: Metric) -> str:
+    """A rate with its interval, as a sentence has it."""
+    return f"{100 * metric.value:.1f} % ({100 * metric.low:.1f} to {100 * metric.high:.1f})"
+
+
+def _rows(
+    lines: Sequence[tuple[int, Sequence[str]]], columns: Sequence[str]
+) -> Iterator[tuple[str, Mapping[str, str]]]:
+    for place, line in lines:
+        if len(line) == len(columns):
+            yield f"line {place}", dict(zip(columns, map(str.strip, line), strict=True))
