@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.audit.metrics import F64, I64, require_support
+from mien.audit.metrics.streaming import Highest
 from mien.decide import NEIGHBOURS, SHARE, comparisons_needed, in_words, supports
 from mien.errors import EvidenceError
 from mien.types import F32, Metric
@@ -136,7 +137,7 @@ def impostors(vectors: F32, owner: I64) -> Impostors:
     if comparisons == 0:
         raise EvidenceError("Comparing strangers takes at least two people.", "Enrol more people.")
     keep = min(comparisons, _KEPT_MOST, max(1000, int(_KEPT_SHARE * comparisons)))
-    kept = _Highest(keep)
+    kept = Highest(keep, least=-2)
     best = np.full(len(owner), -np.inf, np.float32)
     relative = np.empty(len(owner), np.float32) if len(templates) > NEIGHBOURS + 1 else None
     grouped = np.argsort(owner, kind="stable")
@@ -161,33 +162,3 @@ def _standing_out(scores: F32) -> F32:
     top.sort(axis=1)
     standing: F32 = top[:, -1] - np.float32(SHARE) * top[:, :-1].mean(1)
     return standing
-
-
-class _Highest:
-    """The highest `count` of all scores added so far, with the people they belong to."""
-
-    def __init__(self, count: int) -> None:
-        self.least = np.float32(-2)  # below this a score cannot be among them
-        self._count = count
-        self._parts: list[tuple[F32, NDArray[np.int32], NDArray[np.int32]]] = []
-        self._held = 0
-
-    def add(self, scores: F32, first: I64, second: I64) -> None:
-        self._parts.append((scores, first.astype(np.int32), second.astype(np.int32)))
-        self._held += len(scores)
-        if self._held > 2 * self._count:
-            self._shrink()
-
-    def result(self) -> tuple[F32, NDArray[np.int32], NDArray[np.int32]]:
-        self._shrink()
-        scores, first, second = self._parts[0]
-        order = np.argsort(-scores, kind="stable")
-        return scores[order], first[order], second[order]
-
-    def _shrink(self) -> None:
-        scores, first, second = (np.concatenate(part) for part in zip(*self._parts, strict=True))
-        if len(scores) > self._count:
-            chosen = np.argpartition(-scores, self._count - 1)[: self._count]
-            scores, first, second = scores[chosen], first[chosen], second[chosen]
-            self.least = scores.min()
-        self._parts, self._held = [(scores, first, second)], len(scores)
