@@ -149,13 +149,21 @@ class Engine:
             return person.probe()[0]
         return self.sample(source).template
 
+    def shots(self, faces: Sequence[Face]) -> list[Shot]:
+        """The template and the quality of each face, in order; a poor face has one too, and its quality says so."""
+        quality = [_judged(self.judges[0], Clip((face,)))[0] for face in faces]
+        return [
+            Shot(face, Template(template.vector, template.space, reading.scores.get("overall")), reading)
+            for face, template, reading in zip(faces, self.embedder.embed(faces), quality, strict=True)
+        ]
+
     def sample(self, source: Source, *, keep_image: bool = False) -> Sample:
         """The one face of a picture as an enrolled capture.
 
         Raises UnreadableMedia, NoFace, SeveralFaces, and PoorFace below the quality at which strangers look alike."""
         frame = media.read_image(source)
         face = _the_one(self.faces(frame), frame.source or "the picture")
-        shot = self._shots([face])[0]
+        shot = self.shots([face])[0]
         if shot.worth < Policy().floor:
             reasons = "; ".join(shot.quality.reasons) or f"quality {shot.worth:.2f}"
             raise PoorFace(
@@ -266,16 +274,9 @@ class Engine:
     def _look(self, person: Sighting, clip: Clip) -> None:
         """Add the best shots of `clip` to what is known of a person, and what the judges read off the clip."""
         picked = spread(clip.faces, LOOKS)
-        person.add(clip, self._shots(picked))
+        person.add(clip, self.shots(picked))
         for one in self.judges[1:]:
             person.further += _judged(one, clip)
-
-    def _shots(self, faces: Sequence[Face]) -> list[Shot]:
-        quality = [_judged(self.judges[0], Clip((face,)))[0] for face in faces]
-        return [
-            Shot(face, Template(template.vector, template.space, reading.scores.get("overall")), reading)
-            for face, template, reading in zip(faces, self.embedder.embed(faces), quality, strict=True)
-        ]
 
     def _search_point(self, policy: Policy, gallery: Gallery, found: int = NEIGHBOURS + 1) -> OperatingPoint:
         """For relative scores where the gallery has evidence for them and enough people were `found`, else for cosines."""

@@ -21,6 +21,8 @@ class Captures:
     quality: F64  # (n,) 0..1, NaN where there is no template
     failures: tuple[str, ...]  # why there is no template, in words; "" where there is one
     space: str = ""
+    digests: tuple[str, ...] = ()  # (n,) SHA-256 of each picture; "" where it could not be read
+    faces: tuple[int, ...] = ()  # (n,) faces found in each picture; the largest is the one captured
 
     @property
     def failed(self) -> NDArray[np.bool_]:

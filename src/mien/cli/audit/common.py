@@ -55,6 +55,7 @@ class Run:
     seed: int
     rounds: int  # of the bootstrap
     made: dict[str, Any] = field(default_factory=dict)  # data, models: what the command adds to the provenance
+    after: list[Callable[[], None]] = field(default_factory=list)  # done once the report is written, not before
 
 
 def audit_verb(name: str) -> Callable[[Callable[..., Report]], click.Command]:
@@ -74,6 +75,8 @@ def audit_verb(name: str) -> Callable[[Callable[..., Report]], click.Command]:
             run = Run(out, prepare(folder) if folder is not None else None, seed, rounds)
             report = function(run=run, **options)
             tell(_complete(report, run), run, card)
+            for last in run.after:
+                last()
 
         text = f"{AUDITS[name]}\n\n{cleandoc(function.__doc__ or '')}"
         return click.command(name, help=text, short_help=AUDITS[name])(command)
