@@ -123,9 +123,9 @@ def error(matrices: F64) -> F64:
 def overall_disparity(matrices: F64) -> F64:
     """OD: mean over classes of 1 / (G - 1) sum_g (1 - recall_g / highest recall); 0 where all groups do alike.
 
-    A class that nobody's pictures are recognised of adds nothing."""
+    A class of which no picture is recognised adds nothing."""
     recall = _recall(matrices)
-    best = np.nanmax(recall, axis=-2, keepdims=True)
+    best = np.nan_to_num(recall).max(axis=-2, keepdims=True)
     short = np.where(best > 0, 1 - np.divide(recall, best, out=np.zeros_like(recall), where=best > 0), 0.0)
     known = np.isfinite(recall).sum(axis=-2)
     intraclass = np.nansum(short, axis=-2) / np.maximum(known - 1, 1)
@@ -201,8 +201,10 @@ def _mean(values: F64, *axes: int) -> F64:
 
 
 def _gap(values: F64, axis: int = -2) -> F64:
-    """Highest less lowest over the groups, on `axis`."""
-    return np.asarray(np.nanmax(values, axis=axis) - np.nanmin(values, axis=axis), np.float64)
+    """Highest less lowest over the groups, on `axis`; 0 where no group is known."""
+    known = np.isfinite(values)
+    gap = np.where(known, values, -np.inf).max(axis=axis) - np.where(known, values, np.inf).min(axis=axis)
+    return np.where(known.any(axis=axis), gap, 0.0)
 
 
 def _changes(matrices: F64) -> tuple[F64, F64]:

@@ -24,10 +24,11 @@ __all__ = [
     "fdr",
     "garbe",
     "gini",
+    "holm",
     "inequity_rate",
     "max_to_geometric_mean",
     "max_to_min",
-    "turned",
+    "spanned",
 ]
 
 
@@ -70,18 +71,22 @@ def inequity_rate(fmr: F64, fnmr: F64, alpha: float = 0.5) -> F64:
     return max_to_min(fmr) ** alpha * max_to_min(fnmr) ** (1 - alpha)
 
 
-def turned(value: float, resampled: F64, best: float, n: int, log: bool = False) -> Metric:
-    """A measure of inequality with the basic (turned round) bootstrap interval, which ends at its `best` value.
+def spanned(value: float, resampled: F64, best: float, n: int, log: bool = False) -> Metric:
+    """A measure of inequality with its bootstrap interval, which may reach equality: the measure's `best` value.
 
-    Noise only ever adds to a largest difference: resamples, noisier than the data, lie too high, and their quantiles would
-    exclude equality even where all groups are equal. Turning them round the estimate takes the same step back.
-    (Davison and Hinkley, Bootstrap methods, 1997, 5.2.) log: on the logarithm, for ratios."""
+    Noise only ever adds to a largest difference: resamples, noisier than the data, lie too far from equality, and their
+    quantiles would exclude it even where all groups are equal. So the end towards equality is that of the basic bootstrap,
+    which takes the same step back from the estimate, and the other end is the plain quantile, which is the farther one.
+    (Davison and Hinkley, Bootstrap methods, 1997, 5.2.) log: step on the logarithm, for ratios."""
     known = resampled[np.isfinite(resampled)]
-    scale = (np.log, np.exp) if log else (np.asarray, np.asarray)
-    low, high = np.quantile(scale[0](known), [0.025, 0.975]) if len(known) else (scale[0](value),) * 2
-    ends = sorted(float(scale[1](2 * scale[0](value) - end)) for end in (low, high))
-    held = [max(end, best) if best <= value else min(end, best) for end in ends]
-    return Metric(value, min(held[0], value), max(held[1], value), n)
+    if not len(known):
+        return Metric(value, min(value, best), max(value, best), n)
+    low, high = (float(end) for end in np.quantile(known, [0.025, 0.975]))
+    far = low if best > value else high
+    near = value * value / far if log else 2 * value - far
+    if best > value:
+        return Metric(value, min(low, value), min(max(near, value), best), n)
+    return Metric(value, max(min(near, value), best), max(high, value), n)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -131,6 +136,17 @@ def _over(part: F64, whole: F64, fair: Bools) -> F64:
     """NaN where not `fair`."""
     over: F64 = np.divide(part, whole, out=np.full(whole.shape, np.nan), where=fair)
     return over
+
+
+def holm(p: F64) -> F64:
+    """p values of several tests, corrected so that a false alarm among all of them stays as rare as in one.
+
+    Holm, Scandinavian Journal of Statistics 6, 1979."""
+    order = np.argsort(p)
+    steps = np.maximum.accumulate(np.asarray(p, np.float64)[order] * np.arange(len(p), 0, -1))
+    corrected = np.empty(len(p))
+    corrected[order] = np.minimum(steps, 1.0)
+    return corrected
 
 
 def cells(groups: int) -> I64:
