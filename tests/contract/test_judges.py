@@ -13,7 +13,7 @@ from mien.errors import UnknownModel
 from mien.protocols import Judge, Needs
 from mien.types import Clip, Face, Frame, Reading
 
-NAMES = ["quality"]
+NAMES = ["quality", "iso_quality"]
 
 
 @pytest.fixture(params=NAMES)

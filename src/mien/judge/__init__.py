@@ -23,4 +23,10 @@ def _quality() -> Judge:
     return Quality()
 
 
-_JUDGES: Mapping[str, Callable[[], Judge]] = {"quality": _quality}
+def _iso_quality() -> Judge:
+    from mien.judge.iso_quality import IsoQuality
+
+    return IsoQuality()
+
+
+_JUDGES: Mapping[str, Callable[[], Judge]] = {"iso_quality": _iso_quality, "quality": _quality}

@@ -154,15 +154,33 @@ def pose(points: F32) -> tuple[float, float, float]:
     """Yaw, pitch and roll in degrees from five points (5, 2), by fitting a mean head under scaled orthography.
 
     Good to about ten degrees: people's noses differ. Yaw is positive towards the subject's left, pitch upwards."""
-    centred = np.asarray(points, np.float64) - np.mean(points, axis=0, dtype=np.float64)
-    rows, _, columns = np.linalg.svd((_FIT @ centred).T, full_matrices=False)
-    turn = rows @ columns  # (2, 3): the picture of the head's axes
+    turn = _turn(points)
     roll = np.arctan2(-turn[0, 1], turn[1, 1])
     right = np.cos(roll) * turn[0, 2] + np.sin(roll) * turn[1, 2]
     down = np.cos(roll) * turn[1, 2] - np.sin(roll) * turn[0, 2]
     yaw = np.arcsin(np.clip(right, -1, 1))
     pitch = -np.arcsin(np.clip(down / max(np.cos(yaw), 1e-6), -1, 1))
     return float(np.degrees(yaw)), float(np.degrees(pitch)), float(np.degrees(roll))
+
+
+def posed(points: F32, spots: F64) -> F64:
+    """(n, 2) where `spots` of the mean head lie in the picture, given a face's five points (5, 2).
+
+    spots: (n, 3) in eye distances from the middle between the eyes: x to the picture's right, y down, z to the camera."""
+    onto = _LEAN.T @ _turn(points).T
+    flat = (_HEAD - _HEAD.mean(0)) @ onto
+    middle = np.mean(points, axis=0, dtype=np.float64)
+    scale = float(((points - middle) * flat).sum() / (flat * flat).sum())
+    lying: F64 = middle + scale * ((spots - _HEAD.mean(0)) @ onto)
+    return lying
+
+
+def _turn(points: F32) -> F64:
+    """(2, 3) the picture of the head's axes."""
+    centred = np.asarray(points, np.float64) - np.mean(points, axis=0, dtype=np.float64)
+    rows, _, columns = np.linalg.svd((_FIT @ centred).T, full_matrices=False)
+    turn: F64 = rows @ columns
+    return turn
 
 
 def _sharpness(fine: F32) -> tuple[float, float]:
