@@ -13,6 +13,7 @@ from mien.audit.metrics import differentials as measure
 from mien.types import Metric
 
 LEVEL = 0.05
+CROSS = " × "  # between the names of an intersection
 SWEEP = 25  # thresholds of the sweep, from …
 LOOSEST, STRICTEST = 0.03, 1e-6  # … to … false-match rate of all groups together
 RATES: Mapping[str, tuple[str, str]] = {

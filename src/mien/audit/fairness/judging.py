@@ -13,7 +13,7 @@ from typing import ClassVar
 import numpy as np
 
 from mien.audit.fairness import words
-from mien.audit.fairness.found import Group, Grouping, System, measured, own_threshold, rate_of, swept
+from mien.audit.fairness.found import CROSS, Group, Grouping, System, measured, own_threshold, rate_of, swept
 from mien.audit.fairness.groups import Compared, Counted, Rates, Words, coded, count, draws, product
 from mien.audit.metrics import F64, Bools, require_support, supports
 from mien.audit.metrics import differentials as measure
@@ -106,6 +106,8 @@ class Fairness:
         for number, group in enumerate(counted.groups):
             metrics = {kind: rate_of(kind, rates, spread, number, counted) for kind in ("fta", "fmr", "fnmr")}
             known = {kind: metric for kind, metric in metrics.items() if kind == "fta" or fair[kind][number]}
+            if counted.people[number] < self.least:
+                known.pop("fta", None)
             groups.append(
                 Group(
                     name=group,
@@ -181,7 +183,7 @@ def _groupings(data: Compared) -> dict[str, Words]:
     """The groupings given, and the intersection of every two."""
     names = list(data.labels)
     crossed = {
-        f"{one} × {other}": product(data.labels[one], data.labels[other])
+        f"{one}{CROSS}{other}": product(data.labels[one], data.labels[other])
         for place, one in enumerate(names)
         for other in names[place + 1 :]
     }

@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from mien.audit.captures import Captures
-from mien.audit.capturing import lost
 from mien.audit.data import read_labels
 from mien.audit.data import read_scores as scores_of
 from mien.audit.data.found import Found
@@ -38,7 +37,9 @@ def of_captures(
     """Every capture with every other. labels: what groups -> group of each capture, "" where unknown.
 
     points: of the model's card; those of another space are left out. least: the lowest threshold that will be asked for,
-    where that is known. Failed captures take part: they are missed and never match."""
+    where that is known. Failed captures take part: they are missed and never match. Captures of nobody do not.
+
+    Raises EvidenceError for fewer than two captures of somebody."""
     kept = [number for number, subject in enumerate(captures.subjects) if subject]
     if len(kept) < 2:
         raise EvidenceError("There are fewer than two pictures of somebody.", "Give people with two pictures or more.")
@@ -61,7 +62,36 @@ def of_captures(
         complete=True,
         floor=floor,
         points=tuple(point for point in points if point.space in ("", captures.space)),
-        problems=(*lost(captures), *alone, *suspicions(captures, points)),
+        problems=(*alone, *suspicions(captures, points)),
+    )
+
+
+def thinned(captures: Captures, most: int, seed: int = 0) -> list[int]:
+    """Numbers of at most so many captures of each person, drawn at random, in their order.
+
+    Somebody with 500 pictures has 124,750 genuine comparisons and would be most of the misses."""
+    order = np.random.default_rng(seed).permutation(len(captures)).tolist()
+    held: dict[str, int] = {}
+    kept = []
+    for number in order:
+        subject = captures.subjects[number]
+        held[subject] = held.get(subject, 0) + 1
+        if held[subject] <= most:
+            kept.append(number)
+    return sorted(kept)
+
+
+def chosen(captures: Captures, numbers: Sequence[int]) -> Captures:
+    """Some of the captures."""
+    return Captures(
+        tuple(captures.names[one] for one in numbers),
+        tuple(captures.subjects[one] for one in numbers),
+        captures.vectors[list(numbers)],
+        captures.quality[list(numbers)],
+        tuple(captures.failures[one] for one in numbers),
+        captures.space,
+        tuple(captures.digests[one] for one in numbers) if captures.digests else (),
+        tuple(captures.faces[one] for one in numbers) if captures.faces else (),
     )
 
 

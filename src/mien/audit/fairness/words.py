@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from mien.audit.fairness.charts import charts
-from mien.audit.fairness.found import LEVEL, Group, Grouping, System
+from mien.audit.fairness.found import CROSS, LEVEL, Group, Grouping, System
 from mien.audit.metrics import differentials as measure
 from mien.decide import in_words
 from mien.report import Problem, Report, Row
@@ -237,7 +237,7 @@ def _tested(grouping: Grouping, kind: str, name: str, p: float) -> str:
     chance = grouping.chance[kind]
     off = [group.name for group in grouping.groups if group.against_chance.get(kind, 1.0) < LEVEL]
     if p >= LEVEL:
-        verdict = f"{name} may be the same in all groups: labels dealt at random differ as much with p {_p(p)}"
+        verdict = f"{name} may be the same in all groups: labels dealt at random differ as much, p {_p(p)}"
     else:
         verdict = f"{name} differs between groups beyond chance, p {_p(p)}"
         verdict += f", most clearly in {', '.join(off[:5])}" if off else ""
@@ -284,7 +284,7 @@ def _limits(systems: Sequence[System]) -> Iterator[str]:
         "The ratio of the highest to the lowest of several noisy rates is above 1 also where all are equal: "
         "compare it with chance, not with 1."
     )
-    if any(len(system.groupings) > 1 for system in systems):
+    if any(CROSS in grouping.name for system in systems for grouping in system.groupings):
         yield "Intersections repeat the same people in other groups: they add detail, not evidence."
 
 
@@ -292,14 +292,17 @@ def _problems(system: System, several: bool) -> Iterator[Problem]:
     head = f"{system.data.system}: " if several else ""
     for problem in system.data.problems:
         yield Problem(problem.kind, head + problem.words, problem.cases, problem.count)
+    few, missing = [], []
     for grouping in system.groupings:
-        few = tuple(f"{group.name}: {'; '.join(group.why_not)}" for group in grouping.groups if group.why_not)
-        if few:
-            words = f"{head}{grouping.name}: too few people or comparisons for a rate; left out of all measures of inequality"
-            yield Problem("not_enough_data", words, few)
-        missing = tuple(f"{name}: {why}" for name, why in grouping.missing.items())
-        if missing:
-            yield Problem("not_computed", f"{head}{grouping.name}: measures that have no value here", missing)
+        few += [
+            f"{grouping.name}={group.name}: {'; '.join(group.why_not)}" for group in grouping.groups if group.why_not
+        ]
+        missing += [f"{name}[{grouping.name}]: {why}" for name, why in grouping.missing.items()]
+    if few:
+        words = "A group of too few people or comparisons for a rate; it takes no part in measures of inequality."
+        yield Problem("not_enough_data", head + words, tuple(few))
+    if missing:
+        yield Problem("not_computed", f"{head}A measure of inequality that has no value here.", tuple(missing))
 
 
 def _made(system: System) -> dict[str, Any]:
