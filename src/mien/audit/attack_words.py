@@ -112,7 +112,7 @@ class Words:
             dev = self.data.development
             far = tuple(in_words(rate) for rate in a.RATES.values() if not a.can_set(dev, rate))
             if far:
-                words = f"is a {t.attack} that no {t.species} in development supports (3 / rate presentations)."
+                words = f"cannot be aimed at: no {t.species} in development has the 3 / rate presentations it takes."
                 found.append(Problem("rate_not_supported", words, far))
         return tuple(found)
 

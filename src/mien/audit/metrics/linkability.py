@@ -15,11 +15,12 @@ kind give 0.09 with the reference's 100 bins and 0.04 with the 20 used here by d
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
-from mien.audit.metrics.recognition import F64, wilson
+from mien.audit.metrics.recognition import F64, I64, wilson
 from mien.errors import EvidenceError, UsageError
 from mien.types import Metric
 
@@ -46,7 +47,7 @@ class Link:
     @property
     def system(self) -> float:
         """D_sys."""
-        return float(self.local @ self.mated)
+        return min(1.0, round(float(self.local @ self.mated), 12))
 
 
 def bins_for(mated: int, nonmated: int) -> int:
@@ -87,19 +88,53 @@ def shuffled(mated: F64, nonmated: F64, omega: float = 1.0, bins: int | None = N
     """(rounds,) D_sys with the labels shuffled: what chance alone gives for these scores, counts and bins.
 
     It is reported beside D_sys and not subtracted: where there is linkability the bias is much smaller (measured in the
-    tests), and subtracting would hide a third of a true 0.13. Seeded by the round."""
-    edges = link(mated, nonmated, omega, bins).edges
-    place = _places(np.concatenate([mated, nonmated]), edges)
-    values = np.empty(rounds)
-    for index in range(rounds):
-        mixed = np.random.default_rng(index).permutation(place)
-        values[index] = Link(
-            edges,
-            np.bincount(mixed[: len(mated)], minlength=len(edges) - 1) / len(mated),
-            np.bincount(mixed[len(mated) :], minlength=len(edges) - 1) / len(nonmated),
-            omega,
-        ).system
-    return values
+    tests), and subtracting would hide a third of a true 0.13."""
+    whole = np.concatenate([mated, nonmated])
+    draws = ((shuffle < len(mated)).astype(np.float64) for shuffle in _shuffles(len(whole), rounds))
+    return replicates(
+        whole, whole, omega, bins, ((chosen, 1 - chosen) for chosen in draws), (len(mated), len(nonmated))
+    )
+
+
+def replicates(
+    mated: F64,
+    nonmated: F64,
+    omega: float,
+    bins: int | None,
+    draws: Iterable[tuple[F64, F64]],
+    counts: tuple[int, int] | None = None,
+) -> F64:
+    """D_sys under each of several weightings of the scores, over the same bins; a draw without one kind is left out.
+
+    counts: how many scores of each kind decide about the number of bins."""
+    edges = link(mated, nonmated, omega, bins or bins_for(*(counts or (len(mated), len(nonmated))))).edges
+    places, size = (_places(mated, edges), _places(nonmated, edges)), len(edges) - 1
+    values = []
+    for weights in draws:
+        mine, theirs = (np.bincount(place, w, minlength=size) for place, w in zip(places, weights, strict=True))
+        if mine.sum() and theirs.sum():
+            values.append(Link(edges, mine / mine.sum(), theirs / theirs.sum(), omega).system)
+    return np.array(values)
+
+
+def draws_of_scores(counts: tuple[int, int], rounds: int, seed: int) -> Iterator[tuple[F64, F64]]:
+    """Weights of mated and non-mated scores for a bootstrap that takes comparisons as independent."""
+    rng = np.random.default_rng(seed)
+    for _ in range(rounds):
+        mine, theirs = (np.bincount(rng.integers(n, size=n), minlength=n).astype(np.float64) for n in counts)
+        yield mine, theirs
+
+
+def draws_of_people(mated: I64, nonmated: tuple[I64, I64], rounds: int, seed: int) -> Iterator[tuple[F64, F64]]:
+    """The same drawing people: a comparison counts as often as its people were drawn, see `recognition.bootstrap`.
+
+    mated: (n,) number of the person; nonmated: (m,) of one and (m,) of the other person."""
+    rng = np.random.default_rng(seed)
+    everyone, numbers = np.unique(np.concatenate([mated, *nonmated]), return_inverse=True)
+    mine, first, second = np.split(numbers, [len(mated), len(mated) + len(nonmated[0])])
+    for _ in range(rounds):
+        drawn = np.bincount(rng.integers(len(everyone), size=len(everyone)), minlength=len(everyone)).astype(np.float64)
+        yield drawn[mine], drawn[first] * drawn[second]
 
 
 def with_interval(value: float, resampled: F64, floor: float, n: tuple[int, int]) -> Metric:
@@ -132,3 +167,10 @@ def _places(scores: F64, edges: F64) -> np.ndarray[tuple[int], np.dtype[np.intp]
         np.searchsorted(edges, scores, side="right") - 1, 0, len(edges) - 2
     )
     return place
+
+
+def _shuffles(size: int, rounds: int) -> Iterator[I64]:
+    """Where each of `size` scores goes, seeded, so that the same scores give the same floor."""
+    rng = np.random.default_rng(0)
+    for _ in range(rounds):
+        yield rng.permutation(size)
