@@ -6,6 +6,7 @@ The largest face of a picture counts. A picture without one keeps its row, with 
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,13 +16,13 @@ import numpy as np
 from mien.audit.captures import Captures
 from mien.audit.data.found import Found
 from mien.audit.data.picture import Labelled
-from mien.audit.resume import Done, Store, forget
+from mien.audit.resume import Store, forget
 from mien.engine import Engine
 from mien.errors import InputError, MienError, ModelError, UsageError
 from mien.report import Problem
 from mien.types import F32, Face, Frame
 
-__all__ = ["Progress", "capture", "forget", "lost"]
+__all__ = ["Progress", "capture", "forget", "gathered", "given_face", "lost", "passed"]
 
 Progress = Callable[[int, int], None]  # pictures done, pictures in all
 NO_FACE = "no face was found"
@@ -46,12 +47,35 @@ def capture(
     Raises UsageError for names that are not unique, InputError for a store that is none."""
     if len({one.name for one in pictures}) < len(pictures):
         raise UsageError("Two pictures have the same name.", "Give every picture a name of its own.")
-    kept = Store(store)
+    kept = Store(store, _encoded, _decoded)
     try:
-        looked = _looked(engine, pictures, kept, progress)
+        looked = passed(engine, _Looker(engine, kept.known), pictures, kept, progress)
     finally:
         kept.close()
-    return _captures(engine, pictures, looked, floor)
+    return gathered(engine, pictures, looked, floor)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Done:
+    """One picture, looked at."""
+
+    digest: str
+    faces: int
+    failure: str = ""
+    vector: F32 | None = None
+    quality: float = 0.0
+
+
+def _encoded(done: Done) -> tuple[str, bytes]:
+    text = json.dumps([done.digest, done.faces, done.failure, done.quality])
+    return text, b"" if done.vector is None else done.vector.tobytes()
+
+
+def _decoded(text: str, blob: bytes) -> Done:
+    digest, faces, failure, quality = json.loads(text)
+    return Done(
+        str(digest), int(faces), str(failure), np.frombuffer(blob, np.float32) if blob else None, float(quality)
+    )
 
 
 def lost(captures: Captures) -> tuple[Problem, ...]:
@@ -85,7 +109,7 @@ class _Looker:
 
     def _look(self, picture: Labelled, digest: str) -> Done:
         frame = picture.read()
-        faces = self.engine.faces(frame) if picture.points is None else [_given(frame, picture.points)]
+        faces = self.engine.faces(frame) if picture.points is None else [given_face(frame, picture.points)]
         if not faces:
             return Done(digest, 0, NO_FACE)
         try:
@@ -95,15 +119,22 @@ class _Looker:
         return Done(digest, len(faces), "", template.vector.astype(np.float32), template.quality or 0.0)
 
 
-def _given(frame: Frame, points: F32) -> Face:
+def given_face(frame: Frame, points: F32) -> Face:
     """The face that a data set says is there; its box spans the points and as much again around them."""
     low, high = points.min(0), points.max(0)
     box = np.concatenate([low - (high - low) / 2, high + (high - low) / 2])
     return Face(frame, box.astype(np.float32), points.astype(np.float32), 1.0)
 
 
-def _looked(engine: Engine, pictures: Sequence[Labelled], kept: Store, progress: Progress | None) -> list[Done]:
-    look, done = _Looker(engine, kept.known), list[Done]()
+def passed(
+    engine: Engine,
+    look: Callable[[Labelled], tuple[str, Done]],
+    pictures: Sequence[Labelled],
+    kept: Store,
+    progress: Progress | None,
+) -> list[Done]:
+    """Each picture through `look`, on all cores, kept as it is done; what `look` hands back is (key, result)."""
+    done: list[Done] = []
     for _, result in engine.map(look, pictures):
         if isinstance(result, MienError):  # a file that cannot be read; it may be there when the run goes on
             if isinstance(result, ModelError):
@@ -119,7 +150,8 @@ def _looked(engine: Engine, pictures: Sequence[Labelled], kept: Store, progress:
     return done
 
 
-def _captures(engine: Engine, pictures: Sequence[Labelled], looked: Sequence[Done], floor: float) -> Captures:
+def gathered(engine: Engine, pictures: Sequence[Labelled], looked: Sequence[Done], floor: float) -> Captures:
+    """Pictures that were looked at, as captures."""
     dimension = next((len(one.vector) for one in looked if one.vector is not None), 1)
     vectors = np.zeros((len(looked), dimension), np.float32)
     quality = np.full(len(looked), np.nan)

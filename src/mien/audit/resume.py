@@ -1,6 +1,6 @@
 """What is done of a long run, in one SQLite file, so that the run goes on after a kill.
 
-The file holds templates of people: it is made readable by its owner only, and `forget` removes it.
+The file may hold templates of people: it is made readable by its owner only, and `forget` removes it.
 """
 
 from __future__ import annotations
@@ -8,48 +8,45 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
+from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
-
-import numpy as np
+from typing import Generic, TypeVar
 
 from mien.errors import CannotWrite, InputError
-from mien.types import F32
 
-FILE = "unfinished-face-templates.db"  # what to call the file, so that whoever sees it knows what is in it
-BATCH = 64  # captures, and …
+TEMPLATES = "unfinished-face-templates.db"  # what to call the file, so that whoever sees it knows what is in it
+DETECTIONS = "unfinished-detections.db"
+BATCH = 64  # pictures, and …
 SECONDS = 5.0  # … s, after whichever comes first what is done is on the disk
 _KIND = 1_835_624_046  # application_id, so that no other database is taken for one
 
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Done:
-    """One picture, looked at."""
-
-    digest: str
-    faces: int
-    failure: str = ""
-    vector: F32 | None = None
-    quality: float = 0.0
+T = TypeVar("T")
 
 
-class Store:
+class Store(Generic[T]):
     """What is done, by key. In memory only where there is no path."""
 
-    def __init__(self, path: str | os.PathLike[str] | None) -> None:
-        """Raises InputError for a file of another kind, CannotWrite."""
+    def __init__(
+        self,
+        path: str | os.PathLike[str] | None,
+        encode: Callable[[T], tuple[str, bytes]],
+        decode: Callable[[str, bytes], T],
+    ) -> None:
+        """encode, decode: one thing done to JSON and an array's bytes, and back; `decode` raises ValueError, LookupError or
+        TypeError for what `encode` did not write. Raises InputError for a file of another kind, CannotWrite."""
         self._path = Path(path) if path is not None else None
-        self._file = self._open(self._path) if self._path is not None else None
-        self._ahead: list[tuple[str, Done]] = []
+        self._encode = encode
+        self._ahead: list[tuple[str, str, bytes]] = []
         self._written = time.monotonic()
-        self.known: dict[str, Done] = self._read()
+        self._file = self._open(self._path) if self._path is not None else None
+        self.known: dict[str, T] = self._read(decode)
 
-    def keep(self, key: str, done: Done) -> None:
+    def keep(self, key: str, done: T) -> None:
         """One more, on the disk within a batch. Raises CannotWrite."""
         self.known[key] = done
         if self._file is not None:
-            self._ahead.append((key, done))
+            self._ahead.append((key, *self._encode(done)))
             if len(self._ahead) >= BATCH or time.monotonic() - self._written > SECONDS:
                 self.flush()
 
@@ -57,13 +54,9 @@ class Store:
         """All of it on the disk. Raises CannotWrite."""
         if self._file is None:
             return
-        rows = [
-            (key, one.digest, one.faces, one.failure, None if one.vector is None else one.vector.tobytes(), one.quality)
-            for key, one in self._ahead
-        ]
         try:
             with self._file:
-                self._file.executemany("INSERT OR REPLACE INTO done VALUES (?, ?, ?, ?, ?, ?)", rows)
+                self._file.executemany("INSERT OR REPLACE INTO done VALUES (?, ?, ?)", self._ahead)
         except sqlite3.Error as error:
             raise CannotWrite(f"{self._path} cannot be written: {error}.", "Make room there.") from error
         self._ahead, self._written = [], time.monotonic()
@@ -89,8 +82,7 @@ class Store:
             if kind != _KIND and not (empty and kind == 0):
                 raise sqlite3.DatabaseError("it is another database")
             file.execute(f"PRAGMA application_id = {_KIND}")
-            columns = "key TEXT PRIMARY KEY, digest TEXT, faces INTEGER, failure TEXT, vector BLOB, quality REAL"
-            file.execute(f"CREATE TABLE IF NOT EXISTS done ({columns})")
+            file.execute("CREATE TABLE IF NOT EXISTS done (key TEXT PRIMARY KEY, record TEXT, vector BLOB)")
             file.commit()
         except sqlite3.Error as error:
             file.close()
@@ -99,16 +91,12 @@ class Store:
             ) from error
         return file
 
-    def _read(self) -> dict[str, Done]:
+    def _read(self, decode: Callable[[str, bytes], T]) -> dict[str, T]:
         if self._file is None:
             return {}
         try:
-            rows = self._file.execute("SELECT * FROM done").fetchall()
-            return {
-                key: Done(digest, faces, failure, None if blob is None else np.frombuffer(blob, np.float32), quality)
-                for key, digest, faces, failure, blob, quality in rows
-            }
-        except (sqlite3.Error, ValueError, TypeError) as error:
+            return {key: decode(text, blob) for key, text, blob in self._file.execute("SELECT * FROM done")}
+        except (sqlite3.Error, ValueError, LookupError, TypeError) as error:
             self._file.close()
             raise InputError(f"{self._path} is damaged: {error}.", "Remove it; the run then starts anew.") from error
 

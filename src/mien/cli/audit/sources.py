@@ -59,11 +59,11 @@ class Sources:
 
         With -o, what is done is kept beside the report until it is written, so that a killed run goes on."""
         from mien.audit.capturing import capture, forget, lost
-        from mien.audit.resume import FILE
+        from mien.audit.resume import TEMPLATES
 
         listed = self.pictures()
         run.made |= {"data": str(self.path), "pad": self.pad, "models": models_of(self.engine)}
-        store = run.folder / FILE if run.folder is not None else None
+        store = run.folder / TEMPLATES if run.folder is not None else None
         with run.out.progress("looking", len(listed), "pictures") as step:
             captures = capture(
                 self.engine, listed, store=store, floor=floor, progress=lambda done, total: step(1, total)
@@ -98,7 +98,7 @@ def with_pictures(required: bool = True, labels: bool = False) -> Decorator:
             default=0.0,
             show_default=True,
             help="Share of each side added around, for tight crops.",
-        )(wrapped)
+        )(command)
         text = "Folder per person, a zip of one, a .bin of InsightFace, or a flat folder (with --labels)."
         return click.option("--data", metavar="DATA", required=required, help=text)(command)
 
