@@ -1,7 +1,9 @@
 """Scores and labels to error rates: the one metrics core that every report goes through.
 
-`recognition` compares and searches, `attacks` and `morphing` tell genuine from attack, `linkability` protects templates,
-`affect` reads faces, `differentials` and `bias` compare groups. Each file names the standard or paper of its definitions.
+`recognition` has the rates of comparisons, one by one; `pairing`, `streaming` and `curves` have them with their intervals,
+for any number of comparisons in bounded memory; `searches` has those of galleries. `attacks` and `morphing` tell genuine
+from attack, `linkability` protects templates, `affect` reads faces, `differentials` and `bias` compare groups, `people`
+resamples anything else. Each file names the standard or paper of its definitions.
 """
 
 from __future__ import annotations
@@ -16,10 +18,15 @@ from mien.audit.metrics.recognition import (
     eer,
     error_versus_discard,
     expected_fpir,
+    far,
     fmr,
     fnir,
     fnmr,
     fpir,
+    frr,
+    gfar,
+    gfrr,
+    hter,
     require_support,
     supports,
     tar_at_fmr,
@@ -38,10 +45,15 @@ __all__ = [
     "eer",
     "error_versus_discard",
     "expected_fpir",
+    "far",
     "fmr",
     "fnir",
     "fnmr",
     "fpir",
+    "frr",
+    "gfar",
+    "gfrr",
+    "hter",
     "require_support",
     "supports",
     "tar_at_fmr",

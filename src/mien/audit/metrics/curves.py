@@ -32,8 +32,13 @@ class Det:
     genuine: Reduced
     impostor: Reduced
     people: int
-    mated: int  # people with a genuine comparison
+    own: I64  # (p,) genuine comparisons of each person
     pairs: int  # pairs of different people compared: what a false-match rate rests on, however many photos each has
+
+    @property
+    def mated(self) -> int:
+        """How many people have a genuine comparison."""
+        return int((self.own > 0).sum())
 
     def threshold(self, rate: float) -> float:
         """The smallest threshold whose false-match rate is at most `rate`.
@@ -120,8 +125,8 @@ def measure(
     at = tuple(
         Judged(
             float(threshold),
-            _bounded(Metric(float(whole[i]), float(low[i]), float(high[i]), impostor), det.pairs),
-            _bounded(Metric(float(whole[j]), float(low[j]), float(high[j]), genuine), det.mated),
+            bounded(Metric(float(whole[i]), float(low[i]), float(high[i]), impostor), det.pairs),
+            bounded(Metric(float(whole[j]), float(low[j]), float(high[j]), genuine), det.mated),
         )
         for threshold, i, j in zip(thresholds, of["fmr"], of["fnmr"], strict=True)
     )
@@ -221,7 +226,7 @@ def _allowed(numbers: F64, mass: float) -> int:
     return int(np.searchsorted(numbers, mass * (1 + 1e-12), side="right")) - 1
 
 
-def _bounded(metric: Metric, independent: int) -> Metric:
+def bounded(metric: Metric, independent: int) -> Metric:
     """Where no error or nothing else was seen, the interval's far end is 3 / independent units (rule of three)."""
     far = min(1.0, 3 / max(independent, 1))
     if metric.value == 0:
@@ -262,6 +267,7 @@ class Discard:
     low: F64  # (k,)
     high: F64  # (k,)
     area: Metric  # mean FNMR over the shares: the partial area under the curve, divided by its width
+    gain: Metric  # FNMR of all less that area, paired: 0 for a quality that tells nothing
 
 
 def discard_curve(missed: NDArray[np.bool_], quality: F64, person: I64, rounds: int = 1000, seed: int = 0) -> Discard:
@@ -290,7 +296,15 @@ def discard_curve(missed: NDArray[np.bool_], quality: F64, person: I64, rounds: 
     areas = _mean_height(drawn, share)
     area = float(_mean_height(whole, share))
     ends = np.nanquantile(areas, [0.025, 0.975])
-    return Discard(share, whole, low, high, Metric(area, float(ends[0]), float(ends[1]), len(missed)))
+    gained = np.nanquantile(drawn[:, 0] - areas, [0.025, 0.975])
+    return Discard(
+        share,
+        whole,
+        low,
+        high,
+        Metric(area, float(ends[0]), float(ends[1]), len(missed)),
+        Metric(float(whole[0]) - area, float(gained[0]), float(gained[1]), len(missed)),
+    )
 
 
 def supported(rates: Sequence[float], units: int) -> list[float]:

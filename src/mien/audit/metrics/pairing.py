@@ -43,10 +43,10 @@ def listed(comparisons: Comparisons) -> Det:
             part = where[start : start + _CHUNK * 4]
             reducer.add(scores[part], first[part], second[part])
         weigh = _listed_weight(first[mine], second[mine], len(everyone), impostor)
-        lost = np.bincount(first[mine & failed], minlength=len(everyone)) * (0.0 if impostor else 1.0)
+        lost = np.bincount(first[mine & failed & ~np.bool_(impostor)], minlength=len(everyone)).astype(np.float64)
         parts.append(reducer.finish(int(mine.sum()), lost, weigh))
     pairs = len(np.unique(_code(first[~same], second[~same], len(everyone))))
-    return Det(parts[0], parts[1], len(everyone), len(np.unique(first[same])), pairs)
+    return Det(parts[0], parts[1], len(everyone), np.bincount(first[same], minlength=len(everyone)), pairs)
 
 
 def every(vectors: F32, owner: I64) -> Det:
@@ -60,7 +60,7 @@ def every(vectors: F32, owner: I64) -> Det:
     genuine = _every_genuine(vectors, owner, there, captures, usable)
     impostor = _every_impostor(vectors, owner, there, captures)
     people = int((usable > 0).sum())
-    return Det(genuine, impostor, len(captures), int((captures > 1).sum()), people * (people - 1) // 2)
+    return Det(genuine, impostor, len(captures), captures * (captures - 1) // 2, people * (people - 1) // 2)
 
 
 def genuine_pairs(owner: I64, chosen: I64) -> Iterator[tuple[I64, I64]]:

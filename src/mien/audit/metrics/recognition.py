@@ -32,10 +32,15 @@ __all__ = [
     "eer",
     "error_versus_discard",
     "expected_fpir",
+    "far",
     "fmr",
     "fnir",
     "fnmr",
     "fpir",
+    "frr",
+    "gfar",
+    "gfrr",
+    "hter",
     "supports",
     "tar_at_fmr",
     "ten_fold",
@@ -52,6 +57,33 @@ def fmr(impostor: F64, threshold: float, weights: F64 | None = None) -> float:
 def fnmr(genuine: F64, threshold: float, weights: F64 | None = None) -> float:
     """False-non-match rate: share of `genuine` scores (n,) below `threshold`; failures to acquire count."""
     return _share(genuine < threshold, weights)
+
+
+def far(fmr: float, fta: float) -> float:
+    """False-accept rate of a transaction of one attempt: the attempt is acquired and falsely matches."""
+    return fmr * (1 - fta)
+
+
+def frr(fnmr: float, fta: float) -> float:
+    """False-reject rate of a transaction of one attempt: it is not acquired, or falsely does not match.
+
+    fnmr, here and below: of the comparisons that could be made."""
+    return fta + fnmr * (1 - fta)
+
+
+def gfar(fmr: float, fta: float, fte: float) -> float:
+    """Generalised false-accept rate: of people who come to enrol and of attempts; who is not enrolled is not taken for."""
+    return far(fmr, fta) * (1 - fte)
+
+
+def gfrr(fnmr: float, fta: float, fte: float) -> float:
+    """Generalised false-reject rate: who could not enrol is rejected at every attempt."""
+    return fte + frr(fnmr, fta) * (1 - fte)
+
+
+def hter(genuine: F64, impostor: F64, threshold: float) -> float:
+    """Half total error rate: mean of FMR and FNMR at a threshold that was set elsewhere."""
+    return (fmr(impostor, threshold) + fnmr(genuine, threshold)) / 2
 
 
 def threshold_at_fmr(impostor: F64, rate: float, weights: F64 | None = None) -> float:

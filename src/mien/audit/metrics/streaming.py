@@ -81,6 +81,7 @@ class Reduced:
     owner: I64  # (n,) person of each capture
     reach: float  # scores of the axis (negated for impostors) before this are all kept; inf: all are
     total: int  # comparisons, failures included
+    made: int  # comparisons, without those that failed
     failed: F64  # (p,) failures that count as errors at every threshold, per person: of genuine comparisons
     numbers: F64  # (k + e + 1,) errors before each place, every comparison counted once
     beyond: F32  # (p, e) of these, those that a person takes part in: for the edges
@@ -153,6 +154,7 @@ class Reducer:
         self._impostor, self._owner, self._edges = impostor, owner, edges
         self._people = int(owner.max(initial=-1)) + 1
         self._near = Highest(keep)
+        self._made = 0
         self._bins = np.zeros((self._people, len(edges) + 1), np.int32)
         self._once = np.zeros(len(edges) + 1)
         self._lookup = _lookup(edges) if cosines else None
@@ -160,6 +162,7 @@ class Reducer:
     def add(self, scores: Scores, one: NDArray[Any], other: NDArray[Any]) -> None:
         """Finite scores (m,) of comparisons of capture `one` with capture `other`; failed ones are not added."""
         self._keep(scores, one, other)
+        self._made += len(scores)
         if not len(self._edges):
             return
         bins = self._binned(scores)
@@ -174,6 +177,7 @@ class Reducer:
 
         Captures of a person must stand together, and people in order."""
         flat = scores.ravel()
+        self._made += len(flat)
         near = np.flatnonzero(flat >= self._near.least)
         if len(near):
             row, column = np.divmod(near, scores.shape[1])
@@ -206,8 +210,9 @@ class Reducer:
         numbers = np.concatenate([[base], base + np.arange(1, len(axis) + 1), base + once])
         numbers = np.maximum.accumulate(numbers)
         axis = np.concatenate([axis, -edges if self._impostor else edges])
-        parts = (axis, one, other, self._owner, reach, total, failed, numbers, beyond.astype(np.float32), weigh)
-        return Reduced(self._impostor, *parts)
+        parts = (axis, one, other, self._owner, reach, total, self._made)
+        rest = (failed, numbers, beyond.astype(np.float32), weigh)
+        return Reduced(self._impostor, *parts, *rest)
 
     def _keep(self, scores: Scores, one: NDArray[Any], other: NDArray[Any]) -> None:
         values = scores if self._impostor else -scores
@@ -224,7 +229,8 @@ class Reducer:
             return np.searchsorted(self._edges, scores, side="right")
         steps = np.floor(scores * np.float32(1 / STEP)).astype(np.int32)
         steps += int(1 / STEP)
-        return self._lookup.take(steps, mode="clip")
+        found: I64 = self._lookup.take(steps, mode="clip")
+        return found
 
     def _count(self, bins: I64, owner: I64, width: int) -> F64:
         """Add bins to the people of one side, and hand back the numbers per bin."""

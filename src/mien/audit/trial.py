@@ -1,0 +1,244 @@
+"""Captures, pairs or scores to one trial: all comparisons reduced, and what a report needs to know beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from mien.audit.captures import Captures
+from mien.audit.data import PairList, Scores
+from mien.audit.metrics import F64, I64, Bools, Comparisons
+from mien.audit.metrics.curves import Det
+from mien.audit.metrics.pairing import compared, every, genuine_pairs, listed
+from mien.errors import EvidenceError
+from mien.report import Problem, Row
+
+SHOWN = 50  # suspicious pairs that are named
+
+_UNNAMED = "A picture without a subject; without a list of pairs it has no part."
+_SAME = (
+    "Pictures with the same bytes: they match each other perfectly, and flatter where they are said to be one person's."
+)
+_LONELY = "A person with one picture: part of impostor comparisons only."
+_ALIKE = (
+    "Different people, by their labels, who look more alike than half of the genuine comparisons: "
+    "one person under two names, a wrong label, relatives, or a weakness of the model. They count as labelled."
+)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Paired:
+    """Captures and the list of pairs to compare."""
+
+    captures: Captures
+    pairs: PairList
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Genuine:
+    """Genuine comparisons with the quality of their captures."""
+
+    scores: F64  # (n,) -inf where a capture failed
+    quality: F64  # (n,) the lower one of both; -inf where a capture failed
+    person: I64  # (n,)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Protocol:
+    """Pairs that a protocol lists, for accuracy by folds."""
+
+    scores: F64
+    same: Bools
+    fold: I64
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Trial:
+    """What is judged."""
+
+    det: Det
+    among: Callable[[Bools], Det]  # the comparisons among the chosen ones of `people` only
+    owner: I64  # (n,) person of each capture that takes part …
+    failed: Bools  # (n,) … and whether it failed to acquire; both empty where captures are not known
+    rows: tuple[Row, ...]
+    problems: tuple[Problem, ...]
+    space: str = ""
+    genuine: Callable[[], Genuine] | None = None  # where quality is known
+    protocol: Protocol | None = None
+
+    @property
+    def people(self) -> int:
+        """How many people are numbered."""
+        return len(self.det.genuine.failed)
+
+
+def trial_of(data: Captures | Paired | Scores) -> Trial:
+    """The trial that data make. Raises EvidenceError when there is nothing to compare, InputError for scores that are none."""
+    if isinstance(data, Captures):
+        return _of_captures(data)
+    return _of_pairs(data) if isinstance(data, Paired) else _of_scores(data)
+
+
+def _of_captures(whole: Captures) -> Trial:
+    named = np.array([bool(subject) for subject in whole.subjects], bool)
+    if not named.any():
+        raise EvidenceError("No picture has a subject.", "Give a folder per person, labels, or a list of pairs.")
+    chosen = np.flatnonzero(named)
+    names = [whole.names[index] for index in chosen]
+    subjects, owner = np.unique([whole.subjects[index] for index in chosen], return_inverse=True)
+    owner = owner.reshape(-1).astype(np.int64)
+    failed, vectors, quality = whole.failed[chosen], whole.vectors[chosen].copy(), whole.quality[chosen]
+    vectors[failed] = 0
+    det = every(vectors, owner)
+    problems = [
+        _problem("no_subject", _UNNAMED, [whole.names[index] for index in np.flatnonzero(~named)]),
+        _problem("one_picture", _LONELY, [str(subjects[person]) for person in np.flatnonzero(np.bincount(owner) == 1)]),
+        *_same_bytes(whole),
+        _alike(det, names),
+    ]
+
+    def among(people: Bools) -> Det:
+        return every(vectors[people[owner]], owner[people[owner]])
+
+    def genuine() -> Genuine:
+        order = np.argsort(owner, kind="stable")
+        parts = [(compared(vectors, one, other), one, other) for one, other in genuine_pairs(owner, order)]
+        scores, one, other = (np.concatenate(column) for column in zip(*parts, strict=True))
+        return _genuine(scores, one, other, failed, quality, owner)
+
+    rows = tuple(
+        {"picture": name, "subject": str(subjects[person]), "failed": bool(lost), "why": why, "quality": _number(value)}
+        for name, person, lost, why, value in zip(
+            names, owner, failed, [whole.failures[index] for index in chosen], quality, strict=True
+        )
+    )
+    return Trial(det, among, owner, failed, rows, _present(problems), whole.space, genuine)
+
+
+def _of_pairs(data: Paired) -> Trial:
+    captures, pairs = data.captures, data.pairs
+    one, other, failed = pairs.first, pairs.second, captures.failed
+    scores = compared(captures.vectors, one, other).astype(np.float64)
+    scores[failed[one] | failed[other]] = -np.inf
+    first, second = pairs.owner[one], pairs.owner[other].copy()
+    fresh = int(pairs.owner.max(initial=0)) + 1
+    second[pairs.same] = first[pairs.same]  # labels count where they contradict the names
+    wrong = np.flatnonzero(~pairs.same & (first == second))
+    second[wrong] = fresh + np.arange(len(wrong))
+    same = pairs.same
+
+    def genuine() -> Genuine:
+        return _genuine(scores[same], one[same], other[same], failed, captures.quality, pairs.owner)
+
+    used = np.union1d(one, other)
+    rows = tuple(
+        {
+            "first": captures.names[a],
+            "second": captures.names[b],
+            "same": bool(s),
+            "fold": int(f),
+            "score": _number(score),
+        }
+        for a, b, s, f, score in zip(one, other, same, pairs.fold, scores, strict=True)
+    )
+    names = [_both(captures.names[a], captures.names[b]) for a, b in zip(one, other, strict=True)]
+    protocol = Protocol(scores, same, pairs.fold) if pairs.folds > 1 else None
+    comparisons = Comparisons(scores, first, second)
+    problems = (*pairs.problems, *_same_bytes(captures), *_present([_alike_listed(comparisons, names)]))
+    return Trial(
+        *_listed(comparisons), pairs.owner[used], failed[used], rows, problems, captures.space, genuine, protocol
+    )
+
+
+def _of_scores(data: Scores) -> Trial:
+    compared = data.comparisons
+    names = [_both(_named(data, a, p), _named(data, b, q)) for a, b, p, q in _sides(data)]
+    rows = tuple(
+        {"comparison": name, "same": bool(same), "score": _number(score)}
+        for name, same, score in zip(names, compared.same, compared.scores, strict=True)
+    )
+    problems = (*data.problems, *_present([_alike_listed(compared, names)]))
+    nothing = np.empty(0, np.int64), np.empty(0, bool)
+    return Trial(*_listed(compared), *nothing, rows, problems)
+
+
+def _listed(compared: Comparisons) -> tuple[Det, Callable[[Bools], Det]]:
+    first, second = np.split(
+        np.unique(np.concatenate([compared.first, compared.second]), return_inverse=True)[1].reshape(-1), 2
+    )
+
+    def among(people: Bools) -> Det:
+        inside = people[first] & people[second]
+        return listed(Comparisons(compared.scores[inside], first[inside], second[inside]))
+
+    return listed(compared), among
+
+
+def _genuine(scores: F64, one: I64, other: I64, failed: Bools, quality: F64, owner: I64) -> Genuine:
+    lost = failed[one] | failed[other]
+    worst = np.where(lost, -np.inf, np.fmin(quality[one], quality[other]))
+    return Genuine(np.where(lost, -np.inf, scores).astype(np.float64), worst, owner[one])
+
+
+def _alike(det: Det, names: Sequence[str]) -> Problem:
+    """The highest impostor comparisons, where they pass the median of the genuine ones."""
+    if not det.genuine.total:
+        return Problem("alike", _ALIKE, ())
+    half = _median(det)
+    count = int(np.searchsorted(-det.impostor.scores, -half, side="right"))
+    best = zip(det.impostor.one[:SHOWN], det.impostor.other[:SHOWN], det.impostor.scores[:count], strict=False)
+    cases = tuple(f"{_both(names[a], names[b])} ({score:.3f})" for a, b, score in best)
+    return Problem("alike", _ALIKE, cases, count)
+
+
+def _alike_listed(compared: Comparisons, names: Sequence[str]) -> Problem:
+    genuine = compared.scores[compared.same]
+    if not len(genuine):
+        return Problem("alike", _ALIKE, ())
+    high = np.flatnonzero(~compared.same & (compared.scores >= np.median(genuine)) & np.isfinite(compared.scores))
+    high = high[np.argsort(-compared.scores[high], kind="stable")]
+    return Problem("alike", _ALIKE, tuple(f"{names[i]} ({compared.scores[i]:.3f})" for i in high[:SHOWN]), len(high))
+
+
+def _median(det: Det) -> float:
+    place = int(np.searchsorted(det.genuine.numbers, det.genuine.total / 2))
+    return (
+        float(det.genuine.axis[min(max(place - 1, 0), len(det.genuine.axis) - 1)]) if len(det.genuine.axis) else np.inf
+    )
+
+
+def _same_bytes(captures: Captures) -> tuple[Problem, ...]:
+    groups: dict[str, list[str]] = {}
+    for name, digest in zip(captures.names, captures.digests, strict=False):
+        if digest:
+            groups.setdefault(digest, []).append(name)
+    return _present(
+        [_problem("same_picture", _SAME, [" = ".join(names) for names in groups.values() if len(names) > 1])]
+    )
+
+
+def _problem(kind: str, words: str, cases: Sequence[str]) -> Problem:
+    return Problem(kind, words, tuple(cases))
+
+
+def _present(problems: Sequence[Problem]) -> tuple[Problem, ...]:
+    return tuple(problem for problem in problems if problem.number)
+
+
+def _sides(data: Scores) -> list[tuple[int, int, int, int]]:
+    one, other = data.comparisons.first.tolist(), data.comparisons.second.tolist()
+    return list(zip(data.probe.tolist(), data.reference.tolist(), one, other, strict=True))
+
+
+def _named(data: Scores, capture: int, person: int) -> str:
+    return data.captures[capture] if capture >= 0 else data.people[person] or f"person {person + 1}"
+
+
+def _both(one: str, other: str) -> str:
+    return f"{one} ~ {other}"
+
+
+def _number(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
