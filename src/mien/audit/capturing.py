@@ -47,7 +47,7 @@ def capture(
     Raises UsageError for names that are not unique, InputError for a store that is none."""
     if len({one.name for one in pictures}) < len(pictures):
         raise UsageError("Two pictures have the same name.", "Give every picture a name of its own.")
-    kept = Store(store, _encoded, _decoded)
+    kept: Store[Done] = Store(store, _encoded, _decoded)
     try:
         looked = passed(engine, _Looker(engine, kept.known), pictures, kept, progress)
     finally:
@@ -130,7 +130,7 @@ def passed(
     engine: Engine,
     look: Callable[[Labelled], tuple[str, Done]],
     pictures: Sequence[Labelled],
-    kept: Store,
+    kept: Store[Done],
     progress: Progress | None,
 ) -> list[Done]:
     """Each picture through `look`, on all cores, kept as it is done; what `look` hands back is (key, result)."""

@@ -26,7 +26,8 @@ def overlap(one: NDArray[np.floating], other: NDArray[np.floating]) -> F64:
     union = (
         np.clip(a[..., 2:] - a[..., :2], 0, None).prod(-1) + np.clip(b[..., 2:] - b[..., :2], 0, None).prod(-1) - shared
     )
-    return np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
+    share: F64 = np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
+    return share
 
 
 def match(
