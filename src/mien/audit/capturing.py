@@ -22,7 +22,7 @@ from mien.errors import InputError, MienError, ModelError, UsageError
 from mien.report import Problem
 from mien.types import F32, Face, Frame
 
-__all__ = ["Progress", "capture", "forget", "gathered", "given_face", "lost", "passed"]
+__all__ = ["Done", "Progress", "capture", "forget", "gathered", "given_face", "lost", "passed", "unfinished"]
 
 Progress = Callable[[int, int], None]  # pictures done, pictures in all
 NO_FACE = "no face was found"
@@ -47,7 +47,7 @@ def capture(
     Raises UsageError for names that are not unique, InputError for a store that is none."""
     if len({one.name for one in pictures}) < len(pictures):
         raise UsageError("Two pictures have the same name.", "Give every picture a name of its own.")
-    kept: Store[Done] = Store(store, _encoded, _decoded)
+    kept = unfinished(store)
     try:
         looked = passed(engine, _Looker(engine, kept.known), pictures, kept, progress)
     finally:
@@ -64,6 +64,11 @@ class Done:
     failure: str = ""
     vector: F32 | None = None
     quality: float = 0.0
+
+
+def unfinished(store: str | os.PathLike[str] | None) -> Store[Done]:
+    """What is done of a run. Raises InputError for a file of another kind, CannotWrite."""
+    return Store(store, _encoded, _decoded)
 
 
 def _encoded(done: Done) -> tuple[str, bytes]:

@@ -19,12 +19,18 @@ Curve = Callable[[float], float]
 
 def score(component: str, native: float) -> int:
     """The score of a component's native value; FAILED where that is NaN. Raises UsageError for no component."""
+    mark = graded(component, native)
+    return FAILED if math.isnan(mark) else min(100, max(0, math.floor(mark + 0.5)))
+
+
+def graded(component: str, native: float) -> float:
+    """The score before it is rounded and cut off at 0 and 100: orders pictures that have the same score.
+
+    NaN stays NaN. Raises UsageError for no component."""
     curve = _CURVES.get(component)
     if curve is None:
         raise UsageError(f"There is no component {component!r}.", f"Choose among {', '.join(_CURVES)}.")
-    if math.isnan(native):
-        return FAILED
-    return min(100, max(0, math.floor(curve(native) + 0.5)))
+    return native if math.isnan(native) else curve(native)
 
 
 def _sigmoid(x: float, middle: float, width: float) -> float:

@@ -60,27 +60,34 @@ def assess(face: Face, faces: Sequence[Face] | None = None, given: Mapping[str, 
     faces: all faces of the picture; without them it cannot be told whether it shows one person only.
     given: native values measured elsewhere, such as by the standard's reference software; they go before ours.
     Raises InputError when the face's points do not lie as on a face, UsageError for a component that is none."""
-    natives, missing = _natives(face, faces)
-    natives |= given or {}
-    values = {name: _value(name, native) for name, native in natives.items()}
-    reasons = _ABSENT | missing
+    natives, missing = measure(face, faces)
+    return told(natives, missing, given)
+
+
+def told(
+    natives: Mapping[str, float], missing: Mapping[str, str] | None = None, given: Mapping[str, float] | None = None
+) -> Assessment:
+    """Native values with their scores and words; `missing` says why one of those at hand has none."""
+    merged = {**natives, **(given or {})}
+    values = {name: _value(name, native) for name, native in merged.items()}
+    reasons = _ABSENT | dict(missing or {})
     return Assessment(
         {name: values[name] for name in COMPONENTS if name in values},
-        {name: reasons[name] for name in COMPONENTS if name not in values},
+        {name: reasons.get(name, "it could not be measured") for name in COMPONENTS if name not in values},
         frozenset(given or ()),
     )
 
 
 def failed(reason: str) -> Assessment:
     """The assessment of a picture in which no face could be measured."""
-    return Assessment({}, {name: _ABSENT.get(name, reason) for name in COMPONENTS})
+    return told({}, dict.fromkeys(AT_HAND, reason))
 
 
 _ABSENT = {name: component.how for name, component in COMPONENTS.items() if component.basis == "not at hand"}
 
 
-def _natives(face: Face, faces: Sequence[Face] | None) -> tuple[dict[str, float], dict[str, str]]:
-    """Native values of what is at hand, and why the others of these are not."""
+def measure(face: Face, faces: Sequence[Face] | None = None) -> tuple[dict[str, float], dict[str, str]]:
+    """Native values of what is at hand, and why the others of these are not. Raises InputError, see `assess`."""
     aligned = align(face)
     yaw, pitch, roll = pose(face.points)
     natives = {"head_yaw": yaw, "head_pitch": pitch, "head_roll": roll} | light(aligned)
