@@ -81,11 +81,18 @@ class Affect(Settings):
         )
 
     def _made(self, data: AffectData) -> dict[str, Any]:
-        chosen = {"bins": self.bins, "threshold": self.threshold, "present": self.present, "iou": self.iou}
+        chosen: dict[str, Any] = {
+            "bins": self.bins,
+            "threshold": self.threshold,
+            "present": self.present,
+            "iou": self.iou,
+        }
         made: dict[str, Any] = {"data": data.source} if data.source else {}
         if data.development is not None:
             made["development"] = data.development.source
-        return made | {"settings": chosen | {"times": "frames" if self.inclusive else "seconds"}}
+        if data.spots is not None:
+            chosen["times"] = "frames" if data.spots.inclusive else "seconds"
+        return made | {"settings": chosen}
 
 
 def from_outcome(outcome: Outcome, source: str = "") -> AffectData:

@@ -52,6 +52,7 @@ class Spots:
     predicted: Intervals
     videos: Names  # (v,) sorted
     subjects: Names  # (v,) whose; the video itself where people are not named
+    inclusive: bool = False  # times are frame numbers, both within the interval
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -88,7 +89,6 @@ class Settings:
     threshold: float = 0.5  # at which a unit's probability means present, where nothing better is given
     present: float = 2.0  # intensity from which a unit is present (as DISFA is used)
     iou: float = 0.5  # overlap from which an interval is right
-    inclusive: bool = False  # times are frame numbers, both within the interval
 
 
 @dataclass(frozen=True, slots=True, eq=False)

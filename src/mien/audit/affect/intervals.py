@@ -60,7 +60,7 @@ def _of_kind(intervals: Intervals, kind: str) -> Intervals:
 
 def _table(spots: Spots, kind: str, labels: bool, settings: Settings) -> F64:
     truth, predicted = _of_kind(spots.truth, kind), _of_kind(spots.predicted, kind)
-    return spotting.spots(truth, predicted, spots.videos, settings.iou, settings.inclusive, labels)
+    return spotting.spots(truth, predicted, spots.videos, settings.iou, spots.inclusive, labels)
 
 
 def _title(kind: str, spots: Spots) -> str:
@@ -101,7 +101,7 @@ def _ranked(spots: Spots, people: tuple[I64, int], settings: Settings) -> tuple[
                 predicted.where(getattr(predicted, field) == name),
                 spots.videos,
                 at,
-                settings.inclusive,
+                spots.inclusive,
             )
             for name in names
         ]
@@ -158,7 +158,7 @@ def _rows(spots: Spots, settings: Settings) -> tuple[Row, ...]:
         truth, predicted = _of_kind(spots.truth, kind), _of_kind(spots.predicted, kind)
         for video in spots.videos:
             ours, theirs = truth.where(truth.video == video), predicted.where(predicted.video == video)
-            pairs = spotting.matched(spotting.overlaps(ours.ends, theirs.ends, settings.inclusive), settings.iou)
+            pairs = spotting.matched(spotting.overlaps(ours.ends, theirs.ends, spots.inclusive), settings.iou)
             used = set(pairs[pairs >= 0])
             rows += [_row(ours, i, "found" if pairs[i] >= 0 else "missed") for i in range(len(ours))]
             rows += [_row(theirs, i, "false") for i in range(len(theirs)) if i not in used]

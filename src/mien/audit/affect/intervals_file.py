@@ -46,7 +46,7 @@ def read_intervals(truth: Path, predicted: Path, fps: float = 0.0, frames: bool 
         subjects=subjects,
         cases=tuple(map(str, videos)),
         unit=whose,
-        spots=Spots(ours, theirs, videos, subjects),
+        spots=Spots(ours, theirs, videos, subjects, inclusive=frames),
         problems=found.problems,
         source=source,
     )
@@ -92,9 +92,11 @@ def _kind(length: float, scale: float) -> str:
 
 def _kinds(ours: Intervals, theirs: Intervals, found: Found) -> tuple[Intervals, Intervals]:
     """Where one side has no kinds at all and they could not be derived, both are judged without."""
-    if (ours.kind != "").any() and ((theirs.kind != "").any() or not len(theirs)):
+    usable = theirs.offset >= theirs.onset
+    known = (ours.kind != "").any(), (theirs.kind != "").any() or not usable.any()
+    if all(known):
         return ours, theirs
-    if (ours.kind != "").any() or (theirs.kind != "").any():
+    if any(known) and usable.any():
         words = "One file has kinds and the other has none: micro- and macro-expressions are not told apart."
         found.add("no_kinds", words, "column kind")
     none = [

@@ -23,7 +23,8 @@ class Judged:
     """One unit made ready: a statistic per kind, and what there is to say about it."""
 
     columns: dict[str, Column]
-    n: int
+    n: int  # frames with a truth
+    compared: int  # of those, with a prediction
     present: int
     decided: str  # how presence was decided
     problems: tuple[tuple[str, str], ...]  # kind, words
@@ -48,7 +49,7 @@ def judge_units(data: AffectData, settings: Settings) -> Part:
         return np.column_stack([*over, each])
 
     total = len(data.subjects)
-    n = dict.fromkeys(means, total) | {name: units[name.rsplit(" ", 1)[0]].n for name in columns}
+    n = dict.fromkeys(means, total) | {name: _number(name, units) for name in columns}
     metrics = measure(statistic, len(names), n, settings.rounds, settings.seed)
     decided = sorted({unit.decided for unit in units.values() if unit.decided})
     return Part(
@@ -73,7 +74,7 @@ def _ready(name: str, unit: Unit, data: AffectData, people: tuple[I64, int], set
     present = truth >= (settings.present if graded else 0.5)
     if not len(truth) or not answered.any():
         problems.append(("unit_without_data", "Has no frame with a truth and none with a prediction to judge."))
-        return Judged(columns, len(truth), int(present.sum()), "", tuple(problems))
+        return Judged(columns, len(truth), 0, int(present.sum()), "", tuple(problems))
     called, decided = _called(name, unit, there, data, settings)
     if present.all() or not present.any():
         problems.append(("unit_always_alike", "Is present in all frames or in none, so it has no F1 and no AUC."))
@@ -85,11 +86,18 @@ def _ready(name: str, unit: Unit, data: AffectData, people: tuple[I64, int], set
             columns["F1"] = _f1(present, called, person, people[1])
         lowest = np.where(answered, score, np.min(score[answered]) - 1)  # a frame without an answer looks absent
         columns["AUC"] = affect.Ranked(present, lowest, person).auc
-    if graded and score[answered].max() <= 1 < truth.max():
+    if graded and unit.called is None and score[answered].max() <= 1 < truth.max():
         problems.append(("unit_on_two_scales", "Has a truth beyond 1 and predictions up to 1: no agreement is stated."))
     elif graded:
         columns["ICC(3,1)"] = _icc(np.stack([truth, score], axis=1)[answered], person[answered], people[1])
-    return Judged(columns, len(truth), int(present.sum()), decided if called is not None else "", tuple(problems))
+    known = decided if called is not None else ""
+    return Judged(columns, len(truth), int(answered.sum()), int(present.sum()), known, tuple(problems))
+
+
+def _number(column: str, units: dict[str, Judged]) -> int:
+    """How many frames are behind "AU01 F1": only ICC is without those that have no answer."""
+    name, kind = column.rsplit(" ", 1)
+    return units[name].compared if kind == "ICC(3,1)" else units[name].n
 
 
 def _called(name: str, unit: Unit, there: Bools, data: AffectData, settings: Settings) -> tuple[F64 | None, str]:

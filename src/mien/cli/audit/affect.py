@@ -71,4 +71,4 @@ def command(  # noqa: PLR0913 - one parameter per option
         paths = [Path(name) if name else None for name in (truth, development)]
         data = read_predictions(Path(predictions or ""), paths[0], named, paths[1])
     run.made["data"] = data.source
-    return Affect(run.rounds, run.seed, bins, threshold, present, overlap, frames).run(data)
+    return Affect(run.rounds, run.seed, bins, threshold, present, overlap).run(data)
