@@ -81,7 +81,7 @@ def parse(
     delimiter = max(",;\t", key=first.count)
     try:
         reader = csv.reader(io.StringIO(text), delimiter=delimiter)
-        lines = [(reader.line_num, line) for line in reader if any(map(str.strip, line))]
+        lines = [(reader.line_num, line) for line in reader if line and line != [""]]
     except csv.Error as error:
         raise InputError(f"{name} is no CSV file: {error}.", "Save it as CSV in UTF-8.") from error
     if not lines:
@@ -101,7 +101,9 @@ def parse(
         raise InputError(f"{name} has two columns of one name: {', '.join(names)[:200]}.", "Rename one.")
     sheet = Sheet(name, columns, tuple(_rows(lines[1:], columns)))
     for place, line in lines[1:]:
-        if len(line) != len(columns):
+        if not any(map(str.strip, line)):
+            sheet.found.add("empty_row", "has empty cells only and was left out.", f"line {place}")
+        elif len(line) != len(columns):
             sheet.found.add(
                 "ragged_row", f"has not {len(columns)} cells, as the first line, and was left out.", f"line {place}"
             )
@@ -127,5 +129,5 @@ def _rows(
     lines: Sequence[tuple[int, Sequence[str]]], columns: Sequence[str]
 ) -> Iterator[tuple[str, Mapping[str, str]]]:
     for place, line in lines:
-        if len(line) == len(columns):
+        if len(line) == len(columns) and any(map(str.strip, line)):
             yield f"line {place}", dict(zip(columns, map(str.strip, line), strict=True))
