@@ -35,6 +35,7 @@ class Group:
     fmr: Metric | None
     fnmr: Metric | None
     against_chance: Mapping[str, float]  # fmr, fnmr -> corrected p of a deviation as large
+    relative: Mapping[str, float]  # fmr, fnmr -> rate over that of all groups that were tested
     own_threshold: float | None  # where this group alone would have the false-match rate aimed at
     why_not: tuple[str, ...]
 

@@ -28,7 +28,8 @@ class Fairness:
 
     fmr: false-match rate aimed at, all groups together. threshold: one chosen by hand instead. own: find the threshold on
     half of the people here although the model's card has one. least: people a group must have to be judged; of fewer, an
-    interval that draws people says little. alpha: weight of FMR against FNMR in GARBE, FDR and the inequity rate."""
+    interval that draws people says little. alpha: weight of FMR against FNMR in GARBE, FDR and the inequity rate.
+    crossed: judge the intersection of every two groupings too."""
 
     name: ClassVar[str] = "fairness"
     fmr: float = 1e-3
@@ -36,6 +37,7 @@ class Fairness:
     own: bool = False
     least: int = 30
     alpha: float = 0.5
+    crossed: bool = True
     rounds: int = 1000
     seed: int = 0
 
@@ -65,7 +67,7 @@ class Fairness:
         whole = {kind: metric for kind, metric in found.items() if metric is not None}
         aim = None if self.threshold is not None else self.fmr
         system = System(kept, threshold, source, aim, whole)
-        named = _groupings(kept).items()
+        named = (_groupings(kept) if self.crossed else dict(kept.labels)).items()
         return replace(system, groupings=tuple(self._grouping(system, name, labels, drawn) for name, labels in named))
 
     def _threshold(self, data: Compared) -> tuple[float, str, Bools]:
@@ -108,6 +110,7 @@ class Fairness:
             known = {kind: metric for kind, metric in metrics.items() if kind == "fta" or fair[kind][number]}
             if counted.people[number] < self.least:
                 known.pop("fta", None)
+            tested = _tested(chance, fair, number)
             groups.append(
                 Group(
                     name=group,
@@ -117,7 +120,8 @@ class Fairness:
                     fta=known.get("fta"),
                     fmr=known.get("fmr"),
                     fnmr=known.get("fnmr"),
-                    against_chance=_corrected(chance, fair, number),
+                    against_chance={kind: float(one.groups[at]) for kind, (one, at) in tested.items()},
+                    relative={kind: float(one.relative[at]) for kind, (one, at) in tested.items()},
                     own_threshold=own_threshold(system.data, counted, number, code, system.aim),
                     why_not=tuple(f"{kind.upper()}: {why[kind][number]}" for kind in why if why[kind][number]),
                 )
@@ -163,11 +167,11 @@ class Fairness:
         return reasons
 
 
-def _corrected(chance: Mapping[str, measure.Chance], fair: Mapping[str, Bools], number: int) -> dict[str, float]:
-    """fmr, fnmr -> p that the group does not differ; tests have the groups large enough only."""
-    return {
-        kind: float(one.groups[int(fair[kind][:number].sum())]) for kind, one in chance.items() if fair[kind][number]
-    }
+def _tested(
+    chance: Mapping[str, measure.Chance], fair: Mapping[str, Bools], number: int
+) -> dict[str, tuple[measure.Chance, int]]:
+    """fmr, fnmr -> the test and the group's place in it: tests have the groups large enough only."""
+    return {kind: (one, int(fair[kind][:number].sum())) for kind, one in chance.items() if fair[kind][number]}
 
 
 def _unsupported(evidence: str, kind: str, rate: float) -> str:

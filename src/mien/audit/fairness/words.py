@@ -235,12 +235,14 @@ def _findings(system: System, tests: Tests, alpha: float, head: str) -> Iterator
 
 def _tested(grouping: Grouping, kind: str, name: str, p: float) -> str:
     chance = grouping.chance[kind]
-    off = [group.name for group in grouping.groups if group.against_chance.get(kind, 1.0) < LEVEL]
+    off = [group for group in grouping.groups if group.against_chance.get(kind, 1.0) < LEVEL]
+    off.sort(key=lambda group: -abs(math.log(max(group.relative[kind], 1e-9))))
+    named = ", ".join(f"{group.name} ({group.relative[kind]:.2g} times the mean)" for group in off[:5])
     if p >= LEVEL:
         verdict = f"{name} may be the same in all groups: labels dealt at random differ as much, p {_p(p)}"
     else:
         verdict = f"{name} differs between groups beyond chance, p {_p(p)}"
-        verdict += f", most clearly in {', '.join(off[:5])}" if off else ""
+        verdict += f": {named}" if off else ""
     found = grouping.measures.get(f"{kind}_max_min")
     if found and math.isfinite(chance.ratio[0]):
         verdict += (

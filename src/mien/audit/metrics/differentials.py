@@ -95,6 +95,7 @@ class Chance:
 
     p: Metric  # share of random labellings with as large a deviation of some group, n: how many were drawn
     groups: F64  # (G,) the same for each group, corrected for there being several
+    relative: F64  # (G,) each group's rate over that of all these groups together
     ratio: tuple[float, float]  # median and 95 % point of the ratio max/min among them; NaN where mostly undefined
 
 
@@ -122,7 +123,7 @@ def by_chance(errors: F64, trials: F64) -> Chance | None:
     known = ratios[np.isfinite(ratios)]
     enough = len(known) > count / 2
     ratio = (float(np.median(known)), float(np.quantile(known, 0.95))) if enough else (np.nan, np.nan)
-    return Chance(_share(int((largest >= scaled[0].max() - 1e-12).sum()), count), reached, ratio)
+    return Chance(_share(int((largest >= scaled[0].max() - 1e-12).sum()), count), reached, off[0] + 1, ratio)
 
 
 def _share(reached: int, drawn: int) -> Metric:

@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.audit.metrics.curves import bounded, draws
-from mien.audit.metrics.recognition import F64, I64, Bools, require_support
-from mien.decide import NEIGHBOURS, SHARE
+from mien.audit.metrics.recognition import F64, I64, Bools
+from mien.decide import NEIGHBOURS, SHARE, comparisons_needed, in_words, supports
 from mien.errors import EvidenceError
 from mien.types import F32, Metric, Score
 
@@ -70,7 +70,7 @@ class OpenSet:
         """The smallest threshold at which at most `rate` of the strangers' searches name somebody.
 
         Raises EvidenceError for fewer than 3 / rate strangers (rule of three)."""
-        require_support(rate, self.people, "strangers")
+        _require(rate, self.people)
         order = np.sort(self.strangers)[::-1]
         return float(_thresholds(order)[_place(np.arange(len(order) + 1), rate * len(order))])
 
@@ -180,7 +180,7 @@ def measure(
     refused = {}
     for rate in rates:
         try:
-            require_support(rate, scores.people, "strangers")
+            _require(rate, scores.people)
         except EvidenceError as error:
             refused[rate] = str(error)
     supported = [rate for rate in rates if rate not in refused]
@@ -195,6 +195,14 @@ def measure(
     at = tuple(Found(float(t), bounded(_of(p, s), scores.people), bounded(_of(n, m), mates)) for t, p, n in judged)
     held = {rate: scores.threshold(rate) for rate in supported}
     return Open(fnir, held, refused, at, (curve, whole[first:last], low[first:last], high[first:last]))
+
+
+def _require(rate: float, strangers: int) -> None:
+    if not supports(rate, strangers):
+        raise EvidenceError(
+            f"{strangers:,} strangers cannot support naming {in_words(rate)} of them.",
+            f"It takes at least {comparisons_needed(rate):,} (rule of three).",
+        )
 
 
 class _Resamples:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 @click.option(
     "--alpha", type=click.FloatRange(0, 1), default=0.5, show_default=True, help="Weight of FMR against FNMR."
 )
+@click.option("--crossed/--not-crossed", default=True, show_default=True, help="Intersections of every two columns.")
 def command(  # noqa: PLR0913 - one parameter per option
     sources: Sources,
     against: tuple[str, ...],
@@ -42,6 +43,7 @@ def command(  # noqa: PLR0913 - one parameter per option
     least: int,
     at_most: int | None,
     alpha: float,
+    crossed: bool,
     run: Run,
 ) -> Report:
     """One threshold serves everybody. Groups come from --labels: a column subject (or path) and a column per grouping,
@@ -60,7 +62,7 @@ def command(  # noqa: PLR0913 - one parameter per option
 
     if bool(scores) == (sources.path is not None):
         raise UsageError("Pictures or scores are needed, and not both.", "Give --data or --scores.")
-    audit = Fairness(fmr, threshold, own, least, alpha, run.rounds, run.seed)
+    audit = Fairness(fmr, threshold, own, least, alpha, crossed, run.rounds, run.seed)
     if scores:
         if against or at_most:
             raise UsageError("--against and --at-most are for pictures.", "Give --data, or leave them out.")
