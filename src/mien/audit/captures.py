@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +34,17 @@ class Captures:
     def owner(self) -> I64:
         """(n,) number of the subject of each capture, subjects in sorted order."""
         return np.unique(np.array(self.subjects, np.str_), return_inverse=True)[1].astype(np.int64)
+
+    def part(self, chosen: NDArray[np.bool_] | I64) -> Captures:
+        """Some of the captures: (n,) whether each is, or the numbers of those."""
+        rows = np.arange(len(self))[chosen]
+
+        def some(values: tuple[Any, ...]) -> tuple[Any, ...]:
+            return tuple(values[row] for row in rows) if values else ()
+
+        names, subjects, failures = some(self.names), some(self.subjects), some(self.failures)
+        rest = self.space, some(self.digests), some(self.faces)
+        return Captures(names, subjects, self.vectors[rows], self.quality[rows], failures, *rest)
 
     def __len__(self) -> int:
         return len(self.names)

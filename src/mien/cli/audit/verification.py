@@ -22,9 +22,16 @@ if TYPE_CHECKING:
 @click.option("--pairs", metavar="FILE", help="Pairs to compare: pairs.txt of LFW, a CSV, or the .bin itself.")
 @click.option("--scores", metavar="CSV", help="Scores of comparisons instead of pictures.")
 @click.option("--fmr", "rates", type=rate, multiple=True, help="False-match rates to report at; repeatable.")
+@click.option("--at-most", type=click.IntRange(2), metavar="N", help="Pictures per person, drawn at random.")
 @click.option("--floor", type=click.FloatRange(0, 1), default=0.0, help="Refuse pictures of a lower quality than this.")
-def command(
-    sources: Sources, pairs: str | None, scores: str | None, rates: tuple[float, ...], floor: float, run: Run
+def command(  # noqa: PLR0913 - one parameter per option
+    sources: Sources,
+    pairs: str | None,
+    scores: str | None,
+    rates: tuple[float, ...],
+    at_most: int | None,
+    floor: float,
+    run: Run,
 ) -> Report:
     """Without --pairs every genuine pair and every pair of different people is compared; a .bin brings its own pairs. A
     picture without a face is an error of all its genuine comparisons. Rates that the people in the data cannot support
@@ -41,15 +48,21 @@ def command(
 
     wrong = [one for one in rates if not 0 < one < 1]
     if wrong:
-        raise UsageError(f"A false-match rate lies between 0 and 1, and {wrong[0]:g} does not.", "For 1 in 1,000: 1e-3.")
+        raise UsageError(
+            f"A false-match rate lies between 0 and 1, and {wrong[0]:g} does not.", "For 1 in 1,000: 1e-3."
+        )
     if (sources.path is None) == (scores is None):
         raise UsageError("Pictures or scores are needed, and not both.", "Give --data or --scores.")
     wanted = tuple(sorted(set(rates), reverse=True)) or RATES
     if scores is not None:
-        if pairs is not None:
-            raise UsageError("A file of scores is one of pairs already.", "Leave out --pairs.")
+        if pairs is not None or at_most is not None:
+            raise UsageError("--pairs and --at-most are for pictures.", "Leave them out with --scores.")
         run.made["data"] = scores
         return Verification(wanted, (), run.rounds, run.seed).run(read_scores(scores))
+    if at_most is not None:
+        if pairs is not None:
+            raise UsageError("A list of pairs says itself which pictures are compared.", "Leave out --at-most.")
+        sources = thinned(sources, at_most, run)
     return _of_pictures(sources, pairs, wanted, floor, run)
 
 
@@ -79,3 +92,13 @@ def _used(sources: Sources, listed: PairList) -> tuple[Sources, PairList]:
     first, second = (np.searchsorted(used, side) for side in (listed.first, listed.second))
     part = tuple(pictures[index] for index in used)
     return replace(sources, _pictures=part), replace(listed, first=first, second=second, owner=listed.owner[used])
+
+
+def thinned(sources: Sources, most: int, run: Run) -> Sources:
+    """No more than so many pictures of a person, drawn."""
+    from mien.audit.trial import drawn
+
+    pictures = sources.pictures()
+    kept = drawn([one.subject for one in pictures], most, run.seed)
+    run.made |= {"at most": f"{most} pictures of a person", "pictures passed over": len(pictures) - len(kept)}
+    return replace(sources, _pictures=tuple(pictures[index] for index in kept))
