@@ -44,7 +44,7 @@ class Quality:
         found, why_not = self._predicted(data)
         poor = poorest(data, self.worst)
         gains = {f"gain: {name}": curve.gain for name, curve in found.curves.items()} if found else {}
-        fnmr = {"fnmr": _fnmr(found)} if found else {}
+        fnmr = {"fnmr": found.fnmr} if found else {}
         return Report(
             name=self.name,
             metrics={**shares, **fnmr, **gains},
@@ -89,7 +89,7 @@ class Quality:
             return None, error.message
         found = predicted(data, point.threshold, self.rounds, self.seed)
         if found is None:
-            return None, "no subject has two pictures"
+            return None, "no subject has two pictures with a face"
         if found.missed < FEW:
             few = f"{found.missed} of {found.comparisons:,} genuine comparisons fail at FMR {in_words(self.fmr)}"
             return None, f"{few}, and fewer than {FEW} errors show nothing"
@@ -102,12 +102,6 @@ def _units(data: Looked) -> I64:
              for subject, name in zip(data.captures.subjects, data.captures.names, strict=True)]  # fmt: skip
     units: I64 = np.unique(np.array(names, np.str_), return_inverse=True)[1].reshape(-1).astype(np.int64)
     return units
-
-
-def _fnmr(found: Predicted) -> Metric:
-    """Of all genuine comparisons, with the interval over people that the curve starts with."""
-    curve = next(iter(found.curves.values()))
-    return Metric(float(curve.fnmr[0]), float(curve.low[0]), float(curve.high[0]), found.comparisons)
 
 
 def _row(data: Looked, row: int, one: Assessment) -> Row:
@@ -142,8 +136,10 @@ def _tables(
                 "quality": name,
                 "fnmr of all": float(curve.fnmr[0]),
                 "fnmr without the worst 10 %": float(curve.fnmr[10]),
-                "mean fnmr, 0 to 30 % set aside": curve.area,
-                "gain": curve.gain,
+                "mean fnmr, 0 to 30 % set aside": curve.area.value,
+                "gain": curve.gain.value,
+                "gain low": curve.gain.low,
+                "gain high": curve.gain.high,
                 "predicts": "yes" if curve.gain.low > 0 else "the wrong way" if curve.gain.high < 0 else "not shown",
             }
             for name, curve in found.curves.items()
@@ -175,9 +171,19 @@ def _component(name: str, data: Looked, assessments: list[Assessment], shares: M
         "native in": component.unit,
         "median score": float(np.median(scores)) if len(values) else None,
         "5 % score": float(np.quantile(scores, 0.05)) if len(values) else None,
-        "below": shares.get(f"below: {name}"),
+        **_spread("below", shares.get(f"below: {name}")),
         "cannot tell": float(np.mean([value.verdict == "cannot tell" for value in values])) if len(values) else None,
     }
+
+
+def _spread(title: str, metric: Metric | None) -> dict[str, float | None]:
+    """A metric as three cells."""
+    low, high = f"{title} low", f"{title} high"
+    return (
+        {title: None, low: None, high: None}
+        if metric is None
+        else {title: metric.value, low: metric.low, high: metric.high}
+    )
 
 
 def _charts(
@@ -230,9 +236,11 @@ def _findings(shares: Mapping[str, Metric], data: Looked) -> tuple[str, ...]:
 def _discard_in_words(found: Predicted | None, why_not: str, fmr: float) -> tuple[str, ...]:
     if found is None:
         return (f"Whether quality predicts false non-matches was not judged: {why_not}.",)
+    faceless = found.fnmr.n - found.comparisons
+    lost = f", and so do {faceless:,} with a picture that shows no face" if faceless else ""
     first = (
         f"At threshold {found.threshold:.4f} (FMR {in_words(fmr)} on the model's card) {found.missed:,} of "
-        f"{found.comparisons:,} genuine comparisons of {found.people:,} people fail."
+        f"{found.comparisons:,} genuine comparisons of two faces of {found.people:,} people fail{lost}."
     )
     overall = found.curves[OVERALL]
     second = (

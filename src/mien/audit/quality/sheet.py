@@ -18,9 +18,10 @@ from mien.types import U8, Face
 
 SIDE = 220  # px of a picture on the sheet
 ACROSS = 4
-LINES = 7  # of words below a picture
+LINES = 9  # of words below a picture
 _LINE = 13  # px
-_WIDE = 40  # characters of a line
+_WIDE = 38  # characters of a line
+_NAME = 27  # and of a name
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,15 +60,13 @@ def sheet(poor: Sequence[Poor]) -> Picture | None:
         _written(draw, one, (corner[0], corner[1] + SIDE + 3), font)
     png = io.BytesIO()
     canvas.save(png, "PNG", optimize=True)
-    note = "; ".join(
-        f"{one.name} (overall {one.overall:.2f}): {', '.join(one.words) or 'nothing named'}" for one, _ in shown
-    )
+    note = "Lowest overall quality first. The table of the same name says all there is to do for each."
     return Picture("The worst pictures", png.getvalue(), note)
 
 
 def _written(draw: Any, one: Poor, corner: tuple[int, int], font: Any) -> None:
     x, y = corner
-    name = one.name if len(one.name) <= _WIDE - 6 else "…" + one.name[7 - _WIDE :]
+    name = one.name if len(one.name) <= _NAME else "…" + one.name[1 - _NAME :]
     draw.text((x, y), f"{one.overall:.2f}  {name}", fill="black", font=font)
     lines = [line for words in one.words for line in textwrap.wrap(f"- {words}", _WIDE, subsequent_indent="  ")]
     lines = lines if len(lines) <= LINES else [*lines[: LINES - 1], "  …"]

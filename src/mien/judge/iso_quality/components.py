@@ -66,7 +66,7 @@ _ENDLESS = float("inf")
 
 
 def _absent(name: str, standard: str, title: str, needs: str) -> Component:
-    return Component(name, standard, title, "not at hand", f"needs {needs}, which is not at hand")
+    return Component(name, standard, title, "not at hand", f"needs {needs}: not at hand")
 
 
 def _at_least(value: float, source: str = SCALE) -> Wanted:
