@@ -1,0 +1,179 @@
+"""Intervals of what `ageing.fit` found: people are drawn again, and the days that all share are drawn from the model.
+
+People are the independent unit, so each round draws people with replacement, all their days with them, and computes trend
+and variances anew in closed form: the trend by weighted least squares at the fitted variances, the variances by moments.
+The change against the moments of all people is added to the fitted value. What all people share on a day would be the same in
+every such round; so its variance is drawn from its likelihood, and its share of the trend's error is added.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from mien.audit.metrics.ageing import NOTHING, Cells, Fit, Lines, shared_likelihood
+from mien.audit.metrics.recognition import F64
+from mien.types import Metric
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Draws:
+    """What the fit might have been: one number for each of m rounds; variances of scores, trend in scores per year."""
+
+    people: F64
+    trends: F64
+    shared: F64
+    own: F64
+    within: F64
+    trend: F64
+    weights: F64  # (m, people) how often each person was drawn
+
+    @property
+    def day(self) -> F64:
+        """(m,) variance between days: shared and own."""
+        return self.shared + self.own
+
+
+def draw(data: Cells, found: Fit, rounds: int = 1000, seed: int = 0) -> Draws:
+    """Draw people `rounds` times. The same seed gives the same draws, whatever the order of the scores."""
+    rng = np.random.default_rng(seed)
+    weights = rng.multinomial(data.people, np.full(data.people, 1 / data.people), size=rounds).astype(float)
+    once = _moments(data, found, np.ones((1, data.people)))
+    moved = _moments(data, found, weights)
+    sure = found.variances
+    values = {name: np.maximum(0.0, sure[name] + moved[name] - once[name]) for name in ("people", "within")}
+    for name, known in (("trends", data.sloped), ("own", data.replicated)):
+        values[name] = np.maximum(0.0, sure[name] + moved[name] - once[name]) if known else np.zeros(rounds)
+    trend = found.trend + moved["trend"] - once["trend"] + rng.normal(0, found.trend_error_of_days, rounds)
+    shared = _shared(data, found, rounds, rng)
+    return Draws(trend=trend, shared=shared, weights=weights, **values)
+
+
+def _shared(data: Cells, found: Fit, rounds: int, rng: np.random.Generator) -> F64:
+    """(rounds,) variances of shared days, drawn from their likelihood with all else as fitted."""
+    if not data.crossed:
+        return np.zeros(rounds)
+    estimate = float(np.sqrt(found.variances["shared"]))
+    top = max(3 * estimate, 0.1 * float(np.sqrt(found.variances["own"] + found.variances["within"])))
+    for _ in range(3):  # first where it is, then closely
+        grid = np.linspace(top / 40, top, 40)
+        likely = shared_likelihood(found, grid)
+        likely = np.exp(likely - likely.max())
+        high = float(grid[likely > 1e-4][-1])
+        if high > top / 3:
+            break
+        top = 1.5 * high
+    fine = np.linspace(0, top, 4000)
+    mass = np.cumsum(np.interp(fine, np.append(0.0, grid), np.append(likely[0], likely)))
+    drawn: F64 = np.interp(rng.uniform(0, mass[-1], rounds), mass, fine)
+    return np.where(drawn < NOTHING * np.sqrt(found.variances["within"]), 0.0, drawn) ** 2
+
+
+def _moments(data: Cells, found: Fit, weights: F64) -> dict[str, F64]:
+    """Trend and variances by moments, for each row of `weights` (m, people)."""
+    lines, sure = Lines.of(data), found.variances
+    scatter = np.bincount(data.person, data.squares, data.people)
+    spare = np.bincount(data.person, data.count - 1, data.people)
+    within = _ratio(weights @ scatter, weights @ spare) if data.replicated else np.full(len(weights), sure["within"])
+    freed = np.where(lines.spread > 0, np.maximum(lines.days - 2, 0), lines.days - 1)
+    straight = freed > 0
+    left = weights @ (lines.residual * straight) - within * (weights @ (lines.noise * straight))
+    between = _ratio(left, weights @ (freed * straight))
+    if not data.replicated:  # one capture a day: what lines leave is all there is
+        within = between + sure["within"]
+    since = lines.when - found.centre
+    safe = np.where(lines.spread > 0, lines.spread, np.inf)
+    doubt = found.day / safe + sure["within"] * lines.noise_slope
+    trends = _variance(lines.slope, doubt, sure["trends"], weights * (lines.days >= 3) * (lines.spread > 0))
+    doubt = found.day / lines.days + sure["within"] * lines.noise_middle + since**2 * sure["trends"]
+    people = _variance(lines.middle - found.trend * since, doubt, sure["people"], weights)
+    trend = _trend(data, found, weights)
+    return {"within": within, "own": between, "trends": trends, "people": people, "trend": trend}
+
+
+def _variance(value: F64, doubt: F64, between: float, weights: F64) -> F64:
+    """(m,) variance between people of `value` (people,), each known with variance `doubt`; the sharper count more."""
+    trust = np.where(np.isfinite(doubt), 1 / np.maximum(between + doubt, 1e-300) ** 2, 0.0)
+    trust = trust / (trust.max() or 1.0)
+    mass = weights * trust
+    mean = _ratio(mass @ value, mass.sum(1))
+    doubt = np.where(np.isfinite(doubt), doubt, 0.0)
+    square = mass @ value**2 - mean**2 * mass.sum(1)
+    share = _ratio((mass**2).sum(1), mass.sum(1) ** 2)  # what the mean itself takes away
+    return _ratio(square, mass.sum(1) * (1 - np.minimum(share, 0.5))) - _ratio(mass @ doubt, mass.sum(1))
+
+
+def _trend(data: Cells, found: Fit, weights: F64) -> F64:
+    """(m,) trend by weighted least squares at the fitted variances and day effects."""
+    sure, who = found.variances, data.person
+    t = data.years - found.centre
+    weight = 1 / np.maximum(sure["own"] + sure["within"] / data.count, 1e-300)
+    columns = np.stack(
+        [np.ones(len(t)), t, data.mean - found.level - found.devices[data.device] - found.day_effect[data.day]]
+    )
+    cross = np.array(
+        [[np.bincount(who, weight * a * b, data.people) for b in columns] for a in columns]
+    )  # (3, 3, people)
+    between = np.array([[sure["people"], sure["covariance"]], [sure["covariance"], sure["trends"]]])
+    seen = cross[:2, :2].transpose(2, 0, 1)
+    pull = cross[:2].transpose(2, 0, 1)
+    # X'V^-1[X y] of each person, V^-1 by the matrix inversion lemma without inverting `between`
+    known = pull - seen @ np.linalg.solve(np.eye(2) + between @ seen, between @ pull)  # (people, 2, 3)
+    total = np.einsum("mp,pij->mij", weights, known)
+    answer: F64 = np.linalg.solve(total[:, :, :2], total[:, :, 2:])[:, 1, 0]
+    return answer
+
+
+def _ratio(upper: F64, lower: F64) -> F64:
+    answer: F64 = np.divide(upper, lower, out=np.zeros_like(upper), where=lower > 0)
+    return answer
+
+
+def between(value: float, drawn: F64, n: int) -> Metric:
+    """A value with the 2.5 and 97.5 percentiles of what it might have been."""
+    low, high = np.quantile(drawn, [0.025, 0.975])
+    return Metric(float(value), float(min(low, value)), float(max(high, value)), n)
+
+
+@dataclass(frozen=True, slots=True)
+class Ratios:
+    """How days compare with the trend over a period. None: without an upper limit, because the trend may be none at all."""
+
+    total: Metric  # change over the period, score
+    trend_to_day: Metric  # size of that change, in standard deviations between days
+    day_to_trend: Metric | None  # the reverse: standard deviation between days to the size of that change
+    day_share: Metric  # of the variance that days and trends give one person's scores over the period, the part of days
+    least: float  # lower end of `day_to_trend`, also where it has no upper one
+
+
+def ratios(found: Fit, drawn: Draws, period: float, n: int) -> Ratios:
+    """Compare days with trends over `period` years; n is the count behind it.
+
+    Times spread evenly over the period make a trend's variance (trend**2 + own trends) * period**2 / 12."""
+    day, days = np.sqrt(found.day), np.sqrt(drawn.day)
+    floor = 1e-12 * max(1.0, abs(found.level))
+    signed = drawn.trend * period / np.maximum(days, floor)
+    low, high = (float(value) for value in np.quantile(signed, [0.025, 0.975]))
+    value = abs(found.trend) * period / max(float(day), floor)
+    least, most = sorted((abs(low), abs(high)))
+    least = 0.0 if low <= 0 <= high else least
+    to_day = Metric(value, min(least, value), max(most, value), n)
+    reverse = Metric(1 / value, 1 / to_day.high, 1 / to_day.low, n) if to_day.low > 0 else None
+    spread = period**2 / 12
+
+    def share(day: F64, trend: F64, own: F64) -> F64:
+        return day / np.maximum(day + (trend**2 + own) * spread, floor**2)
+
+    once = share(np.array(found.day), np.array(found.trend), np.array(found.variances["trends"]))
+    part = between(float(once), share(drawn.day, drawn.trend, drawn.trends), n)
+    total = between(found.trend * period, drawn.trend * period, n)
+    return Ratios(total, to_day, reverse, part, 1 / to_day.high if to_day.high else float("inf"))
+
+
+def deviations(found: Fit, drawn: Draws, counts: dict[str, int]) -> dict[str, Metric]:
+    """Standard deviations with intervals: between people, of trends, between days (shared, own, both), within a day."""
+    root: Callable[[F64], F64] = np.sqrt
+    sure = {**found.variances, "day": found.day}
+    return {name: between(np.sqrt(sure[name]), root(getattr(drawn, name)), n) for name, n in counts.items()}
