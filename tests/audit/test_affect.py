@@ -155,6 +155,8 @@ def test_probabilities_are_judged_and_the_label_follows_from_them(tmp_path: Path
     assert len(chart.lines[0].x) == len(chart.lines[0].low) <= 15
     write(report, tmp_path)
     assert (tmp_path / "report.html").is_file()
+    head = (tmp_path / "tables" / "classes.csv").read_text().splitlines()[0]
+    assert "recall,recall low,recall high,recall n,precision" in head
 
 
 def test_what_are_no_probabilities_is_left_out_of_calibration_alone(tmp_path: Path) -> None:

@@ -152,14 +152,24 @@ def _number(value: float) -> float:
 
 
 def _csv(rows: Iterable[Row]) -> str:
-    """Columns in the order in which they first appear."""
-    listed = [plain(row) for row in rows]
+    """Columns in the order in which they first appear; a metric takes four: its value, low, high and n."""
+    listed = [_flat(plain(row)) for row in rows]
     columns = list(dict.fromkeys(key for row in listed for key in row))
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(columns)
     writer.writerows([_cell(row.get(column)) for column in columns] for row in listed)
     return text.getvalue()
+
+
+def _flat(row: Mapping[str, Any]) -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in row.items():
+        if isinstance(value, Mapping) and set(value) == _METRIC:
+            flat |= {key if name == "value" else f"{key} {name}": value[name] for name in ("value", "low", "high", "n")}
+        else:
+            flat[key] = value
+    return flat
 
 
 def _cell(value: Any) -> Any:
