@@ -16,7 +16,7 @@ from mien.audit.fairness import Compared, Pairs
 
 THRESHOLD = 0.0
 OWN = 0.2  # of the variance of a score that is the person's, or half each of the two people's
-GROUPS = ("first", "second", "third", "fourth")
+GROUPS = ("first", "second", "third", "fourth", "fifth", "sixth")  # names; a system has as many as it has rates
 
 
 @dataclass(frozen=True, slots=True)

@@ -159,13 +159,18 @@ def _unequal(system: System, grouping: Grouping, tests: Tests) -> Iterator[Row]:
 
 def _headline(systems: Sequence[System], tested: Sequence[Tests]) -> str:
     if len(systems) > 1:
-        parts = [f"{one.data.system} {one.accuracy:.3f}" for one in systems]
+        parts = ", ".join(f"{one.data.system} {one.accuracy:.3f}" for one in systems)
         shared = [
-            f"{grouping.name}: FMR max/min " + " and ".join(_ratio(one, number, "fmr_max_min") for one in systems)
-            for number, grouping in enumerate(systems[0].groupings)
-            if all(number < len(one.groupings) for one in systems)
+            f"{grouping.name}: FMR max/min "
+            + ", ".join(
+                f"{one.data.system} {_ratio(one, grouping.name, 'fmr_max_min')}"
+                for one in systems
+                if _named(one, grouping.name)
+            )
+            for grouping in systems[0].groupings
+            if sum(_named(one, grouping.name) is not None for one in systems) > 1
         ]
-        return f"Balanced accuracy: {', '.join(parts)}. {'; '.join(shared[:2])}."
+        return "; ".join([f"Balanced accuracy: {parts}", *shared[:2]]) + "."
     system, tests = systems[0], tested[0]
     told = [_in_short(grouping, tests) for grouping in system.groupings]
     first = next((words for words in told if words), "no grouping has two groups with enough data")
@@ -173,8 +178,13 @@ def _headline(systems: Sequence[System], tested: Sequence[Tests]) -> str:
     return f"At a threshold of {system.threshold:.4f}, {whole}; {first}."
 
 
-def _ratio(system: System, number: int, name: str) -> str:
-    found = system.groupings[number].measures.get(name)
+def _named(system: System, name: str) -> Grouping | None:
+    return next((grouping for grouping in system.groupings if grouping.name == name), None)
+
+
+def _ratio(system: System, name: str, measure_: str) -> str:
+    grouping = _named(system, name)
+    found = grouping.measures.get(measure_) if grouping else None
     return f"{found.value:.2g} ({found.low:.2g} to {found.high:.2g})" if found else "not given"
 
 
@@ -193,16 +203,18 @@ def _in_short(grouping: Grouping, tests: Tests) -> str:
 def _compared(systems: Sequence[System]) -> Iterator[str]:
     """Two systems side by side; on the same people, their difference with an interval."""
     for one, other in pairwise(systems):
-        paired = one.data.people == other.data.people
+        both = [(left, right) for left in one.groupings if (right := _named(other, left.name)) is not None]
+        if not both:
+            continue
         names = f"{one.data.system} and {other.data.system}"
         yield f"{names}: balanced accuracy {one.accuracy:.3f} and {other.accuracy:.3f}, all groups together."
-        for left, right in zip(one.groupings, other.groupings, strict=False):
+        paired = one.data.people == other.data.people
+        for left, right in both:
             for name in ("fmr_max_min", "fnmr_max_min", "garbe"):
-                if left.name != right.name or name not in left.measures or name not in right.measures:
-                    continue
-                values = left.measures[name].value, right.measures[name].value
-                gap = _gap(left, right, name) if paired else ""
-                yield f"{left.name}: {name} {values[0]:.3g} against {values[1]:.3g}{gap}."
+                if name in left.measures and name in right.measures:
+                    values = left.measures[name].value, right.measures[name].value
+                    gap = _gap(left, right, name) if paired else ""
+                    yield f"{left.name}: {name} {values[0]:.3g} against {values[1]:.3g}{gap}."
 
 
 def _gap(left: Grouping, right: Grouping, name: str) -> str:
