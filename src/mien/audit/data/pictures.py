@@ -116,24 +116,23 @@ def _name(path: Path, root: Path) -> str:
 
 def _zipped(archive: Archive, pad: float, found: Found) -> list[Labelled]:
     names = archive.pictures()
-    depth = _depth([name.split("/") for name in names])
+    folders = {name: name.split("/")[:-1] for name in names}
+    depth = _depth(list(folders.values()))
+    flat = not any(len(above) > depth for above in folders.values())
     listed = []
-    for name in names:
-        parts = name.split("/")
-        if len(parts) <= depth and depth:
+    for name, above in folders.items():
+        if len(above) > depth or flat:
+            listed.append(picture(name, "" if flat else above[depth], archive.reader(name), pad))
+        else:
             found.add("stray_file", _STRAY, name)
-            continue
-        subject = parts[depth] if len(parts) > depth + 1 else ""
-        listed.append(picture(name, subject, archive.reader(name), pad))
     return listed
 
 
-def _depth(paths: list[list[str]]) -> int:
-    """How many folders are around all people."""
-    folders = [parts[:-1] for parts in paths if len(parts) > 1]
+def _depth(folders: list[list[str]]) -> int:
+    """How many folders are around all people: as in `_around`, a single one that holds folders is passed through."""
     depth = 0
-    while (
-        folders and len({parts[depth] for parts in folders}) == 1 and all(len(parts) > depth + 1 for parts in folders)
+    while len({above[depth] for above in folders if len(above) > depth}) == 1 and any(
+        len(above) > depth + 1 for above in folders
     ):
         depth += 1
     return depth
