@@ -28,7 +28,7 @@ class Ratio:
         return Metric(value, low, high, self.n)
 
     def over(self, other: Ratio) -> Ratio:
-        """This ratio over another, of other runs."""
+        """This ratio over another, as if of other runs: where both share some, the interval is wider than need be."""
         variance = self.variance + other.variance
         parts = sum(one.variance**2 / max(one.freedom, 1.0) for one in (self, other))
         freedom = variance**2 / parts if parts > 0 else np.inf
