@@ -250,4 +250,5 @@ def test_discarding_is_that_of_the_definition() -> None:
         assert value == pytest.approx(error_versus_discard(genuine, quality, 0.0, float(share)), abs=1 / 280)
     assert found.area.low <= found.area.value <= found.area.high
     oracle = discard_curve(genuine < 0.0, genuine, person, 50)
+    assert found.gain.low < 0 < found.gain.high and oracle.gain.low > 0  # a quality that tells nothing, one that knows
     assert oracle.area.value < found.area.value and (np.diff(oracle.fnmr) <= 1e-12).all()
