@@ -4,7 +4,9 @@ Crops. The card's `template` says which part of the picture the graph sees, its 
 
     dlib150, arcface112   the aligned chip of `mien.align`, scaled to `size`
     square                the upright square around the detector's box: centred on it, its side the longer side of the
-                          box; what lies outside of the picture is black
+                          box; what lies outside of the picture is black. FER2013's crops are cut about like that:
+                          the default detector's box is 1.05 of their side, its centre at .49, .50 of them (medians of
+                          172 of 200 in which it found the face)
 
 A picture that is a crop already goes in as it is (`crops_of`), scaled to `size`. A graph whose input is uint8 takes raw
 RGB crops with channels last and does the rest itself, as those that mien builds do.
@@ -61,7 +63,7 @@ class OnnxJudge:
         return made
 
     def _start(self, card: Card, session: InferenceSession) -> None:
-        assert card.input is not None and card.input.size is not None  # noqa: S101 - is_classifier
+        assert card.input is not None and card.input.size is not None
         self.card = card
         self.name = card.name
         self.kind = card.task
