@@ -17,6 +17,7 @@ A linear head that is trained on all pictures and on their mirrors comes to the 
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -53,7 +54,7 @@ class Patches:
     @property
     def side(self) -> int:
         """Side of a patch in px."""
-        return round(len(self.filters) ** 0.5)
+        return math.isqrt(len(self.filters))
 
     @property
     def both(self) -> tuple[F32, F32]:
@@ -136,7 +137,7 @@ class Head:
 
     def predict(self, features: F32) -> I64:
         """(n, D) to (n,) numbers of the likeliest class."""
-        return self.logits(features).argmax(1).astype(np.int64)
+        return np.asarray(self.logits(features).argmax(1), np.int64)
 
     def at_temperature(self, temperature: float) -> Head:
         """The same decisions, surer (below 1) or less sure (above 1)."""
@@ -222,7 +223,7 @@ def _drawn(pictures: U8, side: int, rng: np.random.Generator) -> F32:
     which, row, column = (rng.integers(size, size=count) for size in windows.shape[:3])
     patches = windows[which, row, column]
     patches[::2] = patches[::2, :, ::-1]
-    return patches.reshape(count, -1).astype(np.float32)
+    return np.asarray(patches.reshape(count, -1), np.float32)
 
 
 def _normalised(patches: F32) -> F64:
