@@ -51,7 +51,7 @@ def test_an_aligned_crop_is_the_chip_scaled(tiny_classifier: Tiny) -> None:
     pixels = np.zeros((200, 200, 3), np.uint8)
     pixels[25:175, 25:100] = RED  # the points are the template's, moved by 25: the chip is px 25 to 175
     (crop,) = made(tiny_classifier(template="dlib150")).crops([face(pixels)])
-    assert (crop[2:-2, 2:7] == RED).all() and (crop[:, 9:] == 0).all()
+    assert (crop[3:-3, 3:5] == RED).all() and (crop[:, 11:] == 0).all()
 
 
 def test_probabilities_go_out_as_the_card_names_them(tiny_classifier: Tiny) -> None:
