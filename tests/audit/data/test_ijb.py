@@ -91,7 +91,9 @@ def captures_of(vectors: np.ndarray, failed: list[bool]) -> Captures:
     names = tuple(map(str, range(len(vectors))))
     vectors = np.where(np.array(failed)[:, None], 0, vectors / np.linalg.norm(vectors, axis=1, keepdims=True))
     quality = np.where(failed, np.nan, np.linspace(0.1, 0.9, len(failed)))
-    return Captures(names, names, vectors.astype(np.float32), quality, tuple("no" if one else "" for one in failed), "s")
+    return Captures(
+        names, names, vectors.astype(np.float32), quality, tuple("no" if one else "" for one in failed), "s"
+    )
 
 
 def test_a_video_of_many_pictures_counts_as_one_still() -> None:
@@ -100,7 +102,10 @@ def test_a_video_of_many_pictures_counts_as_one_still() -> None:
     assert fused.vectors[0] == pytest.approx(np.sqrt([0.5, 0.5]))
 
 
-@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3), st.booleans()), min_size=1, max_size=20), st.integers(0, 99))
+@given(
+    st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3), st.booleans()), min_size=1, max_size=20),
+    st.integers(0, 99),
+)
 def test_aggregation_against_plain_loops(rows: list[tuple[int, int, bool]], seed: int) -> None:
     template, medium, failed = (list(column) for column in zip(*rows, strict=True))
     captures = captures_of(np.random.default_rng(seed).normal(size=(len(rows), 5)), failed)

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from mien.audit.data import Labelled, read_labels, read_pairs, read_scores
 from mien.audit.data.boxes import read_boxes
 from mien.audit.data.names import Names
+from mien.audit.data.tables import opened
 from mien.errors import InputError, MediaNotFound
 from mien.types import Frame
 
@@ -75,7 +76,9 @@ def test_the_development_list_of_lfw_has_no_folds(tmp_path: Path) -> None:
 
 def test_pairs_of_a_csv(tmp_path: Path) -> None:
     listed = some("a.jpg", "b.jpg", "c.jpg", "d.jpg")
-    text = "file_x,file_y,Decision\na.jpg,b.jpg,Yes\nb.jpg,c.jpg,yes\na.jpg,d.jpg,NO\nx.jpg,a.jpg,1\na.jpg,b.jpg,maybe\n\n"
+    text = (
+        "file_x,file_y,Decision\na.jpg,b.jpg,Yes\nb.jpg,c.jpg,yes\na.jpg,d.jpg,NO\nx.jpg,a.jpg,1\na.jpg,b.jpg,maybe\n\n"
+    )
     pairs = read_pairs(file(tmp_path, text), listed)
     assert pairs.same.tolist() == [True, True, False]
     assert pairs.owner.tolist() == [pairs.owner[0]] * 3 + [pairs.owner[3]]  # joined by what the list says
@@ -213,15 +216,21 @@ def test_every_comparison_is_in_the_scores_or_in_the_problems(
     assert scores.failed.sum() == sum(math.isnan(score) or score == -math.inf for _, score in rows)
 
 
+def test_a_file_that_is_still_written_is_not_read_in_part(tmp_path: Path) -> None:
+    path = file(tmp_path, "label,score\n" + "1,0.5\n" * 10)
+    with pytest.raises(InputError, match="was changed while it was read"), opened(path) as lines:
+        next(lines)
+        with path.open("a") as more:
+            more.write("0,0.1\n")
+
+
 # --- groups ---------------------------------------------------------------------------------------------------------
 
 NAMES, PEOPLE = ("Ann/1.jpg", "Ann/2.jpg", "Bob/1.jpg", "Cid/1.jpg"), ("Ann", "Ann", "Bob", "Cid")
 
 
 def test_labels_by_subject_and_by_picture(tmp_path: Path) -> None:
-    text = (
-        "path,subject,sex,age\n,Ann,f,old\nAnn/2.jpg,,,young\n,Bob,m,\n,Eve,f,old\ngone.jpg,,f,old\n,Bob,f,\n,,x,y\n"
-    )
+    text = "path,subject,sex,age\n,Ann,f,old\nAnn/2.jpg,,,young\n,Bob,m,\n,Eve,f,old\ngone.jpg,,f,old\n,Bob,f,\n,,x,y\n"
     groups = read_labels(file(tmp_path, text), NAMES, PEOPLE)
     assert groups.columns == {"sex": ("f", "f", "m", ""), "age": ("old", "young", "", "")}
     assert kinds(groups.problems) == {

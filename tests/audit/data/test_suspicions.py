@@ -13,7 +13,11 @@ from mien.audit.suspicions import NEAR, suspicions
 from mien.report import Problem
 from mien.types import OperatingPoint
 
-POINTS = (OperatingPoint(0.6, 1e-2, space="s"), OperatingPoint(0.8, 1e-4, space="s"), OperatingPoint(-1, 1e-6, space="x"))
+POINTS = (
+    OperatingPoint(0.6, 1e-2, space="s"),
+    OperatingPoint(0.8, 1e-4, space="s"),
+    OperatingPoint(-1, 1e-6, space="x"),
+)
 
 
 def people(count: int, each: int, spread: float = 0.15, dimension: int = 64) -> Captures:
@@ -27,7 +31,14 @@ def people(count: int, each: int, spread: float = 0.15, dimension: int = 64) -> 
     names = tuple(f"{subject}/{index % each}" for index, subject in enumerate(subjects))
     digests = tuple(f"{index:x}" for index in range(len(names)))
     return Captures(
-        names, subjects, vectors.astype(np.float32), np.ones(len(names)), ("",) * len(names), "s", digests, (1,) * len(names)
+        names,
+        subjects,
+        vectors.astype(np.float32),
+        np.ones(len(names)),
+        ("",) * len(names),
+        "s",
+        digests,
+        (1,) * len(names),
     )
 
 

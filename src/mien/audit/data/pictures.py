@@ -86,12 +86,18 @@ def _folder(root: Path, pad: float, found: Found, flat: bool) -> list[Labelled]:
 def _around(root: Path) -> Path:
     """The folder that holds the people's folders: below `root` where all of it lies in one folder, as in lfw/lfw/NAME."""
     for _ in range(8):
-        inside = [entry for entry in root.iterdir() if not entry.name.startswith(".")]
-        folders = [entry for entry in inside if entry.is_dir()]
-        if len(folders) != 1 or not any(entry.is_dir() for entry in folders[0].iterdir()):
+        folders = _folders_in(root)
+        if len(folders) != 1 or not _folders_in(folders[0]):
             break
         root = folders[0]
     return root
+
+
+def _folders_in(folder: Path) -> list[Path]:
+    try:
+        return [entry for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith(".")]
+    except OSError:  # told when it is read for its pictures
+        return []
 
 
 def _still(path: Path, root: Path, found: Found) -> bool:
