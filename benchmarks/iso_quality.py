@@ -4,9 +4,9 @@
 
 1. Luminance of the standard's frame (616 px square) by table and by three powers per pixel, with numpy both times; all
    components at hand of one 640 x 480 photo, detection left out.
-2. Simulated heads of the ICT face model, each another identity, turned at random, smiling and with an open mouth at
-   random, their five points moved by noise of 2 % of the eye distance: how far pose and the distance from eyes to chin are off in 95 of 100. These are the errors that
-   `mien.judge.iso_quality.components` allows for.
+2. Simulated heads of the ICT face model, each another identity, turned, smiling and with an open mouth at random, their
+   five points moved by noise of 2 % of the eye distance: how far pose and the distance from eyes to chin are off in 95 of
+   100. These are the errors that `mien.judge.iso_quality.components` allows for.
 """
 
 from __future__ import annotations

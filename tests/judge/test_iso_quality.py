@@ -283,6 +283,9 @@ def test_words_for_every_component_at_hand_when_it_is_below() -> None:
 def test_a_stand_in_says_below_only_beyond_its_own_error() -> None:
     yaw = COMPONENTS["head_yaw"]
     assert [yaw.verdict(degrees) for degrees in (0, 5, 11, 12, -12)] == ["cannot tell"] * 3 + ["below"] * 2
+    pitch, roll = COMPONENTS["head_pitch"], COMPONENTS["head_roll"]
+    assert [pitch.verdict(degrees) for degrees in (19, -20)] == ["cannot tell", "below"]
+    assert [roll.verdict(degrees) for degrees in (3, -11, 13)] == ["ok", "cannot tell", "below"]
     eyes = COMPONENTS["inter_eye_distance"]
     assert [eyes.verdict(px) for px in (89.9, 90.0)] == ["below", "ok"]
     size = COMPONENTS["head_size"]

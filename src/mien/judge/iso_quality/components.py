@@ -159,11 +159,11 @@ _LIST = (
     ),
     Component(
         "head_pitch", "HeadPosePitch", "not tilted up or down", "stand-in", POSE, "degrees, upwards",
-        Wanted(-5, 5, PHOTO), 9,
+        Wanted(-5, 5, PHOTO), 14.5,
     ),
     Component(
         "head_roll", "HeadPoseRoll", "upright", "stand-in", POSE, "degrees, clockwise in the picture",
-        Wanted(-8, 8, PHOTO), 2.5,
+        Wanted(-8, 8, PHOTO), 4,
     ),
     _absent(
         "expression_neutrality", "ExpressionNeutrality", "neutral expression",
