@@ -68,11 +68,13 @@ def test_equal_groups_are_called_equal() -> None:
 
 def test_two_systems_side_by_side() -> None:
     report = Fairness(threshold=0.0, rounds=ROUNDS).run([simulate(one, 150, 4, 1) for one in (ALIKE, UNLIKE)])
-    assert report.metrics["alike: fmr"].n == report.metrics["unlike: fmr"].n
-    assert report.metrics["unlike: garbe[group]"].low > report.metrics["alike: garbe[group]"].high
-    assert "alike 0.98" in report.headline and "unlike 0.98" in report.headline
+    assert report.metrics["alike (simulated): fmr"].n == report.metrics["unlike (simulated): fmr"].n
+    assert (
+        report.metrics["unlike (simulated): garbe[group]"].low > report.metrics["alike (simulated): garbe[group]"].high
+    )
+    assert "alike (simulated) 0.98" in report.headline and "unlike (simulated) 0.98" in report.headline
     assert any("on the same people" in words for words in report.findings)
-    assert {row["system"] for row in report.rows} == {"alike", "unlike"}
+    assert {row["system"] for row in report.rows} == {"alike (simulated)", "unlike (simulated)"}
 
 
 def test_the_small_bias_of_a_naive_ratio_is_shown() -> None:

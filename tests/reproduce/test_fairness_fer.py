@@ -15,7 +15,7 @@ from mien.reproduce.claim import Context
 from mien.reproduce.fairness_fer import run
 from mien.reproduce.fer2013 import CLASSES
 from mien.reproduce.fer_bias_published import ONE, REPRESENTATIONAL, SEVERAL
-from mien.reproduce.fer_bias_sums import Ratio, extremes_to_balanced, rank_correlation
+from mien.reproduce.fer_bias_sums import Ratio, extremes_to_balanced, paired, rank_correlation
 
 # Recomputed by others from the same 561 files: OD, EqOpp and error, mean of both extremes over balanced; pictures judged.
 # The last is Spearman of |strength - 0.5| with OD, where strengths that differ by rounding alone were not taken as ties.
@@ -95,6 +95,14 @@ def test_intervals_of_few_runs_cover_what_they_promise() -> None:
     assert inside >= 368  # 380 expected; a normal interval of three runs covers some 345
     one, other = Ratio(np.log(3), 0.01, 4, 9), Ratio(np.log(2), 0.02, 4, 9)
     assert one.over(other).metric().value == pytest.approx(1.5) and one.over(other).freedom == pytest.approx(7.2)
+
+
+def test_runs_that_share_a_seed_are_held_against_each_other() -> None:
+    strengths = np.array([0.0, 0.5, 1.0])
+    own_level = np.array([1.0, 4.0, 16.0])  # runs differ much, their ratio does not
+    one, other = np.array([[2.0], [1.0], [4.0]]) * own_level, np.array([[1.0], [1.0], [2.0]]) * own_level
+    found = paired(strengths, one, other).metric()
+    assert (found.value, found.low, found.high, found.n) == (pytest.approx(2), pytest.approx(2), pytest.approx(2), 3)
 
 
 @pytest.mark.parametrize("strength", [0.0, 0.3, 0.5, 1.0])

@@ -16,7 +16,7 @@ from mien.reproduce import fer_bias_own as own
 from mien.reproduce import fer_bias_published as published
 from mien.reproduce.claim import Check, Context, Reproduction
 from mien.reproduce.fer_bias_published import ONE, REPRESENTATIONAL, SEVERAL
-from mien.reproduce.fer_bias_sums import Ratio, extremes_to_balanced, rank_correlation
+from mien.reproduce.fer_bias_sums import Ratio, extremes_to_balanced, paired, rank_correlation
 from mien.types import Metric
 
 CLAIM = (
@@ -26,6 +26,7 @@ CLAIM = (
 )
 PREDICTIONS = ("golden", "fer_bias_predictions.npz")
 MEASURE = "OD"  # of the checks; the others are in the tables
+AXIS = "drawn spectacles"  # of the own experiment
 Key = tuple[str, str]  # kind, axis
 
 
@@ -35,14 +36,14 @@ def run(context: Context) -> Reproduction:
     judged = published.read(context.need(*PREDICTIONS))
     context.progress("published runs", 1, 1)
     ratios = {(one.setting.kind, one.setting.axis): _ratios(one.strengths, one.values) for one in judged}
-    checks = [*_stronger(ratios, "published"), _costs(ratios, "published")]
+    checks = [*_published_checks(ratios), _costs(ratios, "published")]
     metrics = _metrics(ratios, "published")
     trained: Sequence[own.Trained] = ()
     if context.data is not None and (context.data / "fer2013.zip").is_file():
         seeds = context.seeds[:2] if context.smoke else context.seeds
         trained = own.experiment(context.data / "fer2013.zip", seeds, context.smoke, context.progress)
-        drawn = {(one.kind, "drawn spectacles"): _ratios(one.strengths, one.model) for one in trained}
-        checks += [*_stronger(drawn, "own experiment"), _costs(drawn, "own experiment")]
+        drawn = {(one.kind, AXIS): _ratios(one.strengths, one.model) for one in trained}
+        checks += [*_own_checks(trained), _costs(drawn, "own experiment")]
         metrics |= _metrics(drawn, "own experiment")
     else:
         checks.append(Check("own experiment: fer2013.zip is not at hand", None))
@@ -65,17 +66,29 @@ def _ratios(strengths: F64, values: Mapping[str, F64]) -> dict[str, Ratio]:
     return {name: extremes_to_balanced(strengths, table) for name, table in values.items()}
 
 
-def _stronger(ratios: Mapping[Key, Mapping[str, Ratio]], part: str) -> list[Check]:
-    """Stereotypical over representational, for each axis and both kinds."""
-    checks = []
-    for axis in dict.fromkeys(axis for _, axis in ratios):
-        for kind in (SEVERAL, ONE):
-            found = ratios[kind, axis][MEASURE].over(ratios[REPRESENTATIONAL, axis][MEASURE]).metric()
-            words = (
-                f"{part} ({axis}): {kind} over representational, rise of overall disparity: above 1, interval above 1"
-            )
-            checks.append(Check(words, found.low > 1, found))
-    return checks
+def _published_checks(ratios: Mapping[Key, Mapping[str, Ratio]]) -> list[Check]:
+    """Stereotypical over representational, for each axis and both kinds: all of them other runs."""
+    return [
+        _stronger("published", axis, kind, ratios[kind, axis][MEASURE].over(ratios[REPRESENTATIONAL, axis][MEASURE]))
+        for axis in ("gender", "race")
+        for kind in (SEVERAL, ONE)
+    ]
+
+
+def _own_checks(trained: Sequence[own.Trained]) -> list[Check]:
+    """The same for the own experiment, where runs of a seed share pictures and the balanced run."""
+    held = {one.kind: one for one in trained}
+    strengths, least = held[REPRESENTATIONAL].strengths, held[REPRESENTATIONAL].model[MEASURE]
+    return [
+        _stronger("own experiment", AXIS, kind, paired(strengths, held[kind].model[MEASURE], least))
+        for kind in (SEVERAL, ONE)
+    ]
+
+
+def _stronger(part: str, axis: str, kind: str, ratio: Ratio) -> Check:
+    found = ratio.metric()
+    words = f"{part} ({axis}): {kind} over representational, rise of overall disparity: above 1, interval above 1"
+    return Check(words, found.low > 1, found)
 
 
 def _costs(ratios: Mapping[Key, Mapping[str, Ratio]], part: str) -> Check:
@@ -141,7 +154,7 @@ def _report(judged: Sequence[published.Judged], trained: Sequence[own.Trained], 
     if trained:
         held = [(one.kind, one.strengths, one.model) for one in trained]
         tables["Own experiment: extremes to balanced"] = tuple(
-            _row(kind, "drawn spectacles", strengths, values, None) for kind, strengths, values in held
+            _row(kind, AXIS, strengths, values, None) for kind, strengths, values in held
         )
         tables["Own experiment: bias of the training data"] = tuple(_data_rows(trained))
         for measure, words in (("OD", "Overall disparity"), ("error", "Error")):
@@ -193,7 +206,7 @@ def _data_rows(trained: Sequence[own.Trained]) -> list[Row]:
 def _all_rows(judged: Sequence[published.Judged], trained: Sequence[own.Trained]) -> list[Row]:
     """Every run."""
     parts = [("published", one.setting.kind, one.setting.axis, one.strengths, one.values) for one in judged]
-    parts += [("own experiment", one.kind, "drawn spectacles", one.strengths, one.model) for one in trained]
+    parts += [("own experiment", one.kind, AXIS, one.strengths, one.model) for one in trained]
     return [
         {
             "part": part,
@@ -238,11 +251,21 @@ def _findings(judged: Sequence[published.Judged]) -> list[str]:
 
 
 def _own_findings(trained: Sequence[own.Trained]) -> list[str]:
-    at = {one.kind: one.model[MEASURE] for one in trained}
-    ends = ", ".join(f"{kind} {(table[0].mean() + table[-1].mean()) / 2:.2f}" for kind, table in at.items())
-    return [
+    def told(rows: Sequence[int]) -> str:
+        return ", ".join(f"{one.kind} {float(one.model[MEASURE][list(rows)].mean()):.2f}" for one in trained)
+
+    strengths = trained[0].strengths
+    balanced = float(trained[0].model[MEASURE][int(np.argmin(np.abs(strengths - 0.5)))].mean())
+    sentences = [
         "Own experiment: groups are simulated (spectacles drawn onto the picture, or none), and the model is a linear head on "
         "fixed features. No conclusion about people follows from it.",
-        f"Own experiment, overall disparity at the extremes: {ends}. Representational bias at its extremes leaves "
-        "one group out of training altogether, and a group that looks so different is then read badly.",
+        f"Own experiment, overall disparity at strengths 0 and 1: {told((0, -1))}; of balanced data {balanced:.2f}. There "
+        "representational bias leaves one group out of training altogether, and a group that looks different is read badly.",
     ]
+    if len(strengths) > 3:
+        near = f"{strengths[1]:g} and {strengths[-2]:g}"  # STRENGTHS has 0.1 and 0.9 there
+        sentences.append(
+            f"Own experiment, overall disparity at strengths {near}: {told((1, -2))}: here one "
+            "picture in ten is of the rarer group."
+        )
+    return sentences

@@ -57,7 +57,7 @@ def simulate(system: Planted, people: int, pictures: int, seed: int) -> Compared
     shared = np.sqrt(OWN / 2) * (own[one] + own[other])
     impostor = centre + shared + np.sqrt(1 - OWN) * rng.normal(size=len(one))
     return Compared(
-        system=system.name,
+        system=f"{system.name} (simulated)",
         people=tuple(str(number) for number in range(count)),
         owner=np.repeat(np.arange(count), pictures),
         failed=np.zeros(count * pictures, bool),

@@ -28,7 +28,7 @@ class Ratio:
         return Metric(value, low, high, self.n)
 
     def over(self, other: Ratio) -> Ratio:
-        """This ratio over another, as if of other runs: where both share some, the interval is wider than need be."""
+        """This ratio over another, of other runs."""
         variance = self.variance + other.variance
         parts = sum(one.variance**2 / max(one.freedom, 1.0) for one in (self, other))
         freedom = variance**2 / parts if parts > 0 else np.inf
@@ -55,6 +55,17 @@ def extremes_to_balanced(strengths: F64, values: F64) -> Ratio:
     squares = float((parts**2).sum())
     freedom = variance**2 * max(runs - 1, 1) / squares if squares > 0 else np.inf
     return Ratio(float(np.log(ends / middle.mean())), variance, float(freedom), 3 * runs)
+
+
+def paired(strengths: F64, values: F64, other: F64) -> Ratio:
+    """How much more the extremes of `values` are than those of `other`, run by run: runs that share everything else.
+
+    Balanced training is the same run for both and cancels."""
+    ends = [int(np.argmin(strengths)), int(np.argmax(strengths))]
+    logs = np.log(values[ends].mean(axis=0) / other[ends].mean(axis=0))
+    count = len(logs)
+    variance = float(logs.var(ddof=1)) / count if count > 1 else 0.0
+    return Ratio(float(logs.mean()), variance, max(count - 1, 1), count)
 
 
 def rank_correlation(strengths: F64, values: F64) -> float:

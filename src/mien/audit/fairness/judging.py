@@ -129,7 +129,9 @@ class Fairness:
                 )
             )
         sweep = swept(system.data, counted, code, fair["fmr"] & fair["fnmr"])
-        return Grouping(name, tuple(groups), found, values, missing, chance, counted.grid(), sweep)
+        errors = {"fmr": rates.matched[0], "fnmr": rates.missed[0]}
+        fewest = {kind: int(errors[kind][chosen].min()) for kind, chosen in fair.items() if chosen.any()}
+        return Grouping(name, tuple(groups), found, values, missing, chance, fewest, counted.grid(), sweep)
 
     def _chance(self, counted: Counted, fair: Mapping[str, Bools]) -> dict[str, measure.Chance]:
         """Tests of "no group differs" among the groups large enough. Labels are dealt among these only."""

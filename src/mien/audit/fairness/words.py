@@ -16,6 +16,7 @@ from mien.decide import in_words
 from mien.report import Problem, Report, Row
 from mien.types import Metric
 
+FEW = 5  # errors; a ratio to a rate of fewer is rough
 KINDS = {"fmr": "FMR", "fnmr": "FNMR"}
 
 
@@ -153,6 +154,7 @@ def _unequal(system: System, grouping: Grouping, tests: Tests) -> Iterator[Row]:
             "value": grouping.measures.get(name) or f"not given: {grouping.missing[name]}",
             "by chance, median": ratio[0] if ratio else None,
             "by chance, 95 % point": ratio[1] if ratio else None,
+            "fewest errors": grouping.fewest.get(kind) if name.endswith("_max_min") else None,
             "no group differs, p": tests.get((grouping.name, kind)) if name.endswith("_max_min") else None,
         }
 
@@ -185,7 +187,7 @@ def _named(system: System, name: str) -> Grouping | None:
 def _ratio(system: System, name: str, measure_: str) -> str:
     grouping = _named(system, name)
     found = grouping.measures.get(measure_) if grouping else None
-    return f"{found.value:.2g} ({found.low:.2g} to {found.high:.2g})" if found else "not given"
+    return f"{_times(found.value)} ({_times(found.low)} to {_times(found.high)})" if found else "not given"
 
 
 def _in_short(grouping: Grouping, tests: Tests) -> str:
@@ -194,9 +196,11 @@ def _in_short(grouping: Grouping, tests: Tests) -> str:
         found, chance = grouping.measures.get(f"{kind}_max_min"), grouping.chance.get(kind)
         if not found or not chance:
             continue
-        by = f", by chance {chance.ratio[0]:.2g}" if math.isfinite(chance.ratio[0]) else ""
+        by = f", by chance {_times(chance.ratio[0])}" if math.isfinite(chance.ratio[0]) else ""
         p = tests[grouping.name, kind]
-        told.append(f"{name} max/min {found.value:.2g} ({found.low:.2g} to {found.high:.2g}{by}; p {_p(p)})")
+        told.append(
+            f"{name} max/min {_times(found.value)} ({_times(found.low)} to {_times(found.high)}{by}; p {_p(p)})"
+        )
     return f"{grouping.name}: {', '.join(told)}" if told else ""
 
 
@@ -258,9 +262,12 @@ def _tested(grouping: Grouping, kind: str, name: str, p: float) -> str:
     found = grouping.measures.get(f"{kind}_max_min")
     if found and math.isfinite(chance.ratio[0]):
         verdict += (
-            f"; highest over lowest is {found.value:.2f} where random labels show {chance.ratio[0]:.2f}, "
-            f"and {chance.ratio[1]:.2f} in 1 of 20"
+            f"; highest over lowest is {_times(found.value)} where random labels show {_times(chance.ratio[0])}, "
+            f"and {_times(chance.ratio[1])} in 1 of 20"
         )
+    few = grouping.fewest[kind]
+    if found and few < FEW:
+        verdict += f"; the lowest rate rests on {few} error{'' if few == 1 else 's'}, so the ratio is rough"
     return f"{grouping.name}: {verdict} (corrected for all tests made)."
 
 
@@ -278,7 +285,7 @@ def _cross(grouping: Grouping) -> Iterator[str]:
         f"{in_words(own)} comparisons of people of one group are false matches, {in_words(other)} of different groups"
     )
     more = "; a pooled FMR mixes the two" if not 0.8 < own / other < 1.25 else ""
-    yield f"{grouping.name}: {told}: {own / other:.2g} times as many{more}."
+    yield f"{grouping.name}: {told}: {_times(own / other)} times as many{more}."
 
 
 def _blind(grouping: Grouping, alpha: float) -> Iterator[str]:
@@ -286,7 +293,7 @@ def _blind(grouping: Grouping, alpha: float) -> Iterator[str]:
     if found is None:
         return
     most = max(group.fmr.value for group in grouping.groups if group.fmr and group.fnmr)
-    beside = f" although FMR differs {ratio.value:.2g} times" if ratio and ratio.value > 1.5 else ""
+    beside = f" although FMR differs {_times(ratio.value)} times" if ratio and ratio.value > 1.5 else ""
     yield (
         f"{grouping.name}: FDR is {found.value:.4f}{beside}. It adds up differences, so all of FMR can move it by "
         f"{alpha * most:.2g} at most here: read the ratios and GARBE instead."
@@ -331,6 +338,10 @@ def _made(system: System) -> dict[str, Any]:
 
 def _percent(metric: Metric) -> str:
     return f"{metric.value:.2g} ({metric.low:.2g} to {metric.high:.2g})"
+
+
+def _times(ratio: float) -> str:
+    return f"{ratio:.2f}" if ratio < 10 else f"{ratio:,.0f}"
 
 
 def _p(p: float) -> str:
