@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from mien.audit.longitudinal.simulated import Simulation
-from mien.audit.metrics.ageing import Cells, Fit, _Model, cells, day_scores, fit, trends
+from mien.audit.metrics.ageing import Cells, Fit, _Model, cells, day_scores, fit
 from mien.audit.metrics.ageing_draws import between, deviations, draw, ratios
+from mien.audit.metrics.ageing_lines import trends
 from mien.errors import EvidenceError
 
 SMALL = Simulation(people=24, visits=6, captures=3, days=15, own_trends=0.02)

@@ -320,3 +320,13 @@ def test_the_first_dated_picture_is_the_reference() -> None:
     assert data.years.tolist() == pytest.approx([0, 90 / 365.25, 365 / 365.25])
     with pytest.raises(InputError, match="two dated pictures"):
         from_captures(captures, Dates({"b1": (0, "")}))
+
+
+def test_a_change_of_camera_does_not_pass_for_ageing() -> None:
+    """A step of 0.05 planted half way makes the plain trend eight times what it is; with the step in the model it is not."""
+    study = Simulation(people=60, visits=12, captures=4, days=60, joining=1.0, step=-0.05)
+    told = Longitudinal(rounds=200).run(study.draw(1)).metrics
+    assert told["trend_per_year_changes_left_in"].high < study.trend  # the truth is outside
+    assert told["trend_per_year"].low <= study.trend <= told["trend_per_year"].high
+    assert told["people_with_a_trend"].value < 0.1
+    assert told["sd_of_shared_days"].low <= study.shared_days <= told["sd_of_shared_days"].high

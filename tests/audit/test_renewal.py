@@ -32,20 +32,27 @@ def truth(study: Simulation, years: float) -> float:
     return NormalDist(study.level + study.trend * years, float(np.linalg.norm(parts))).cdf(THRESHOLD)
 
 
-def test_rates_are_foreseen_within_their_intervals() -> None:
-    seen, _ = foreseen(AGEING)
-    inside = [low <= truth(AGEING, age) <= high for age, low, high in zip(AGES, seen.low, seen.high, strict=True)]
-    assert np.mean(inside) > 0.9
-    assert (np.diff(seen.rate) > 0).all()
+@pytest.fixture(scope="module")
+def several() -> list[tuple[Forecast, int]]:
+    return [foreseen(AGEING, seed, 150) for seed in range(6)]
 
 
-def test_the_day_of_renewal_is_within_its_interval() -> None:
-    seen, n = foreseen(AGEING, 1)
-    found = renewal(seen, 0.10, n)
+def test_rates_are_foreseen_and_their_intervals_hold_the_truth(several: list[tuple[Forecast, int]]) -> None:
+    true = np.array([truth(AGEING, age) for age in AGES])
+    assert np.mean([seen.rate for seen, _ in several], axis=0) == pytest.approx(true, abs=0.05)
+    held = np.mean([(seen.low <= true) & (true <= seen.high) for seen, _ in several])
+    assert held > 0.6  # 0.93 over 200 seeds; the 20 ages of a seed stand and fall together
+    assert all((np.diff(seen.rate) > 0).all() for seen, _ in several)
+
+
+def test_the_day_of_renewal_is_near_the_true_one(several: list[tuple[Forecast, int]]) -> None:
     true = next(age for age in np.linspace(0, 3, 3001) if truth(AGEING, age) > 0.10)
-    assert found.after is not None
-    assert found.after.low <= true <= found.after.high
-    assert found.beyond < 0.025
+    found = [renewal(seen, 0.10, n) for seen, n in several]
+    metrics = [one.after for one in found if one.after is not None]
+    assert len(metrics) == 6
+    assert np.mean([one.value for one in metrics]) == pytest.approx(true, abs=0.1)
+    assert sum(one.low <= true <= one.high for one in metrics) >= 4  # 0.94 over 200 seeds
+    assert all(one.beyond < 0.025 for one in found)
 
 
 def test_nothing_is_said_beyond_the_data() -> None:

@@ -162,9 +162,7 @@ def _checks(trials: Sequence[Trial]) -> tuple[Check, ...]:
 
 def _real(context: Context) -> tuple[Check, Report | None]:
     """The claim itself, on scores of people."""
-    words = (
-        "real scores: trend over the period, in standard deviations between days; holds with the whole interval below 1"
-    )
+    words = "real scores: trend over the period in standard deviations between days (wanted: interval below 1)"
     path = context.data / FILE if context.data is not None else None
     if path is None or not path.is_file():
         return Check(f"{words}; not tested, there is no {FILE}", None), None

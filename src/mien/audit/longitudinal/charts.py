@@ -158,7 +158,7 @@ def _people(study: Study) -> list[Lines]:
     lines = []
     for one in np.lexsort((trends.person, trends.p))[:SHOWN]:
         mine = cells.person == trends.person[one]
-        x, y = cells.years[mine], cells.mean[mine]
+        x, y = cells.years[mine], cells.without(study.fit.changes).mean[mine]
         order = np.argsort(x)
         name = study.data.subjects[study.who[trends.person[one]]]
         slope = f"{name}: {trends.slope[one]:+.2g} a year"
