@@ -179,6 +179,18 @@ def test_the_threshold_is_set_on_other_people() -> None:
     assert Fairness(fmr=0.01, own=True, rounds=ROUNDS).judge(card).threshold != 0.9
 
 
+@pytest.mark.parametrize("complete", [True, False])
+def test_the_rate_aimed_at_is_about_the_rate_found(complete: bool) -> None:
+    """Whether all captures were compared, or the comparisons are those of a file."""
+    data = of_captures("x", people((150, 150), pictures=2, seed=9), {"g": of_group((150, 150))})
+    data = replace(data, complete=complete)
+    assert data.trials() == 300 * 299 * 2
+    chosen_ = np.arange(300) < 100
+    assert data.trials(chosen_) == 100 * 99 * 2
+    found = [Fairness(fmr=0.02, own=True, rounds=20, seed=seed).judge(data).pooled["fmr"].value for seed in range(6)]
+    assert np.mean(found) == pytest.approx(0.02, rel=0.25)
+
+
 def test_more_alike_people_of_one_group_are_found() -> None:
     sizes = (60, 60, 60)
     data = of_captures("x", people(sizes, seed=4, lift=0.5), {"g": of_group(sizes)})
