@@ -6,12 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from sklearn import metrics as oracle
 
 from mien.audit.affect import Affect, from_outcome, read_intervals, read_predictions
 from mien.audit.document import encode, write
 from mien.audit.evaluator import Outcome
-from mien.errors import EvidenceError, InputError, MediaNotFound, UsageError
+from mien.errors import EvidenceError, InputError, MediaNotFound, MienError, UsageError
 from mien.report import Bars, Grid, Lines, Problem, Report
 
 AFFECT = Affect(rounds=60)
@@ -417,3 +419,51 @@ def test_an_outcome_of_the_evaluator_can_be_judged() -> None:
 def test_the_same_data_and_seed_give_the_same_report(tmp_path: Path) -> None:
     path = simulated(tmp_path)
     assert encode(AFFECT.run(read_predictions(path))) == encode(AFFECT.run(read_predictions(path)))
+
+
+CELLS = ["", "a", "b", "A", "nan", "inf", "-1", "0", "1", "0.5", "3", "1e300", "x,y"]
+COLUMNS = [
+    "truth",
+    "predicted",
+    "p_a",
+    "p_b",
+    "subject",
+    "fold",
+    "group",
+    "video",
+    "AU01_truth",
+    "AU01",
+    "v_truth",
+    "v",
+]
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.sampled_from(COLUMNS), min_size=2, unique=True), st.integers(0, 10**6), st.integers(1, 12))
+def test_no_table_gives_nan_or_an_unforeseen_error(tmp_path: Path, columns: list[str], seed: int, rows: int) -> None:
+    rng = np.random.default_rng(seed)
+    lines = [",".join(f'"{CELLS[i]}"' for i in rng.integers(0, len(CELLS), len(columns))) for _ in range(rows)]
+    path = csv(tmp_path / "any.csv", "\n".join([",".join(columns), *lines]))
+    try:
+        report = Affect(rounds=20).run(read_predictions(path))
+    except MienError:
+        return
+    encode(report)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.integers(0, 10**6), st.integers(1, 8), st.booleans())
+def test_no_intervals_give_nan_or_an_unforeseen_error(tmp_path: Path, seed: int, rows: int, frames: bool) -> None:
+    rng = np.random.default_rng(seed)
+    cells = {"video": "ab", "onset": [*"01259", "", "nan", "-3"], "offset": [*"01259", "", "inf"]}
+    cells |= {"kind": ["micro", "macro", ""], "label": ["joy", ""], "score": ["", "0.1", "0.9", "nan"], "subject": "pq"}
+    paths = []
+    for name in ("truth", "predicted"):
+        columns = ["video", "onset", "offset", *rng.permutation(list(cells)[3:])[: rng.integers(0, 5)]]
+        lines = [",".join(str(rng.choice(list(cells[column]))) for column in columns) for _ in range(rows)]
+        paths.append(csv(tmp_path / f"{name}.csv", "\n".join([",".join(columns), *lines])))
+    try:
+        report = Affect(rounds=20).run(read_intervals(*paths, frames=frames))
+    except MienError:
+        return
+    encode(report)

@@ -158,6 +158,8 @@ def test_scores_that_grow_for_attacks(write: Write) -> None:
     assert report.metrics["BPCER"].value == plain.metrics["BPCER"].value
     assert report.made["threshold"] == pytest.approx(1 - plain.made["threshold"])
     assert report.rows[0]["score"] == turned[len(turned) // 2]["score"]  # as in the file
+    turned[-1]["score"] = ""
+    assert np.sum(np.isneginf(read_attacks(write(turned, "c.csv"), higher="attack").judged.scores)) == 1
 
 
 def test_presentations_without_response(write: Write) -> None:
@@ -287,5 +289,9 @@ def test_the_command(write: Write, tmp_path: Path) -> None:
     assert told["headline"].startswith("The worst species (replay, 120 attacks) has APCER")
     page = (tmp_path / "report" / "report.html").read_text(encoding="utf8")
     assert "APCER against BPCER" in page and "max APCER" in page
+    for wrong in ("nan", "inf"):
+        assert (
+            CliRunner().invoke(group, ["audit", "attack", "--scores", str(path), "--threshold", wrong]).exit_code == 64
+        )
     refused = CliRunner().invoke(group, ["audit", "attack", "--scores", str(path), "--apcer", "1.5"])
     assert refused.exit_code == 64

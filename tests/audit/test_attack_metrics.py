@@ -180,5 +180,34 @@ def test_the_order_of_rows_changes_no_rate(seed: int) -> None:
 def test_a_resample_without_attacks_costs_nothing() -> None:
     people = np.r_[np.zeros(40), np.ones(40)].astype(int)  # whoever is drawn twice leaves one kind out
     found = presentations(np.ones(40), np.zeros(40), subject=people)
-    area = a.interval(found, lambda w: a.auc(found.bona_fide, found.pooled, (w[:40], w[40:])), rounds=30, seed=0)
-    assert area == Metric(1.0, 1.0, 1.0, 80)
+    equal, area = a.curve(found, rounds=30)
+    assert (equal.value, equal.low, area.value, area.high) == (0, 0, 1, 1)
+    assert equal.high == 1 - area.low == pytest.approx(0.793, abs=1e-3)  # one person of each kind: nothing is known
+
+
+@given(scores, scores)
+def test_the_walk_along_sorted_scores_gives_what_the_definitions_do(bona_fide: np.ndarray, attack: np.ndarray) -> None:
+    """Each resample of `curve` against `eer` and `auc` with the same weights."""
+    found = presentations(bona_fide, attack)
+    split = len(bona_fide)
+    pairs = [
+        (eer(bona_fide, attack, (w[:split], w[split:])), a.auc(bona_fide, attack, (w[:split], w[split:])))
+        for w in a.resamples(found, 5, seed=1)
+    ]
+    equal, area = a.curve(found, 5, seed=1)
+    wanted = np.quantile(pairs, [0.025, 0.975], axis=0)
+    assert [equal.low, equal.high, area.low, area.high] == pytest.approx(wanted.T.ravel())
+    assert (equal.value, area.value) == (eer(bona_fide, attack), a.auc(bona_fide, attack))
+
+
+def test_the_half_total_error_rate() -> None:
+    found = presentations(np.r_[np.ones(90), np.zeros(10)], np.r_[np.ones(30), np.zeros(70)], np.zeros(100))
+    got = a.hter(found, found.scores >= 0.5)
+    assert got.value == pytest.approx((0.10 + 0.15) / 2)
+    spread = 1.96 * np.sqrt(0.1 * 0.9 / 100 + 0.15 * 0.85 / 200) / 2
+    assert got.high - got.low == pytest.approx(2 * spread, rel=0.12)
+    people = a.hter(
+        presentations(np.ones(50), np.zeros(50), subject=np.r_[np.arange(50), np.arange(50)]),
+        np.r_[np.ones(50), np.zeros(50)] > 0,
+    )
+    assert people == Metric(0, 0, pytest.approx(0.0714, abs=1e-3), 100)  # none of 50

@@ -98,6 +98,13 @@ def test_the_interval_holds_the_truth() -> None:
     assert holds(2, 500, 40) >= 0.85
 
 
+def test_the_interval_is_moved_back_by_what_resampling_adds() -> None:
+    resampled = np.linspace(0.5, 0.6, 101)  # their mean lies 0.05 above the value
+    got = li.with_interval(0.5, resampled, 0.1, (100, 100))
+    assert (got.low, got.high) == (pytest.approx(0.4525), pytest.approx(0.5475))
+    assert li.with_interval(0.5, resampled, 0.5, (100, 100)).low == 0  # shuffled labels reach it
+
+
 def test_disjoint_scores_are_bounded_by_the_rule_of_three() -> None:
     mated, nonmated = np.full(100, 9.0), np.zeros(200)
     values = li.replicates(mated, nonmated, 1.0, None, li.draws_of_scores((100, 200), 20, 0))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,12 +15,12 @@ from mien.errors import UnknownModel
 from mien.protocols import Judge, Needs
 from mien.types import Clip, Face, Frame, Reading
 
-NAMES = ["quality", "iso_quality"]
+NAMES = ["quality", "iso_quality", "a classifier's card"]
 
 
 @pytest.fixture(params=NAMES)
-def one(request: pytest.FixtureRequest) -> Judge:
-    return judge.load(request.param)
+def one(request: pytest.FixtureRequest, tiny_classifier: Callable[..., Path]) -> Judge:
+    return judge.load(str(tiny_classifier()) if request.param == NAMES[-1] else request.param)
 
 
 def still(seed: int = 0) -> Clip:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mien.errors import UsageError
-from mien.judge.iso_quality import COMPONENTS, FAILED, score
+from mien.judge.iso_quality import COMPONENTS, FAILED, graded, score
 
 
 def published(data: Path) -> list[dict[str, str]]:
@@ -29,6 +29,34 @@ def test_every_published_score_of_all_28_components(data: Path) -> None:
             assert score(name, native) == mark, (row["Filename"], name, native)
             compared += 1
     assert compared == 28 * 28
+
+
+# height, offset, sign, middle and width of the sigmoids, as the reference software's configuration file has them.
+CONFIGURED = {
+    "unified_quality": (100, 0, 1, 23, 2.6),
+    "background_uniformity": (190, 1, -1, 10, 100),
+    "under_exposure": (120, 0.832, -1, 0.92, 0.05),
+    "sharpness": (1, -14, 115, -20, 15),
+    "compression": (1, -0.0278, 103, 0.3308, 0.092),
+    "natural_colour": (200, 1, -1, 0, 10),
+    "eyes_open": (100, 0, 1, 0.02, 0.01),
+    "mouth_closed": (100, 1, -1, 0.2, 0.06),
+    "inter_eye_distance": (100, 0, 1, 70, 20),
+    "leftward_crop": (100, 0, 1, 0.9, 0.1),
+    "rightward_crop": (100, 0, 1, 0.9, 0.1),
+    "margin_above": (100, 0, 1, 1.4, 0.1),
+    "margin_below": (100, 0, 1, 1.8, 0.1),
+    "expression_neutrality": (100, 0, 1, -5000, 5000),
+}
+
+
+@pytest.mark.parametrize("name", CONFIGURED)
+def test_the_sigmoids_are_those_of_the_configuration_also_where_no_published_picture_lies(name: str) -> None:
+    height, offset, sign, middle, width = CONFIGURED[name]
+    for step in range(-60, 61):
+        native = middle + width * step / 10
+        expected = height * (offset + sign / (1 + math.exp((middle - native) / width)))
+        assert graded(name, native) == pytest.approx(expected, abs=1e-9)
 
 
 def test_the_components_are_those_of_the_reference_in_its_order(data: Path) -> None:

@@ -160,6 +160,15 @@ def test_a_good_card_is_read_to_the_letter(tmp_path: Path) -> None:
     assert made.origin == tmp_path / "mine.toml"
 
 
+def test_a_classifiers_card(tmp_path: Path) -> None:
+    assert card(written(tmp_path, GOOD)).labels == () and card(written(tmp_path, GOOD)).output == "probabilities"
+    text = GOOD.replace("dimension = 512", 'labels = ["happy", "sad"]\noutput = "logits"')
+    text = text.replace('"arcface112"', '"square"').replace('"bgr"', '"grey"')
+    made = card(written(tmp_path, text))
+    assert (made.labels, made.output) == (("happy", "sad"), "logits")
+    assert made.input and (made.input.template, made.input.colour) == ("square", "grey")
+
+
 FAULTS = {
     "unknown at the top": ('name = "mine"', 'name = "mine"\ncolour = "red"', "'colour'"),
     "unknown in a file": ("size = 10", "size = 10\nhash = 1", "'file[0].hash'"),
@@ -186,6 +195,10 @@ FAULTS = {
     "colour": ('colour = "bgr"', 'colour = "brg"', "'input.colour'"),
     "limits": ('limits = ["Not real."]', "limits = [1]", "'limits'"),
     "another name": ('name = "mine"', 'name = "other"', "'name'"),
+    "labels twice": ("dimension = 512", 'labels = ["a", "a"]', "'labels'"),
+    "label without a name": ("dimension = 512", 'labels = ["a", ""]', "'labels'"),
+    "output": ("dimension = 512", 'output = "scores"', "'output'"),
+    "grey embedder": ('colour = "bgr"', 'colour = "grey"', "'input.colour'"),
     "name with a space": ('name = "mine"', 'name = "my ne"', "'name'"),
 }
 

@@ -16,7 +16,7 @@ from mien.audit.attack_charts import bars, det
 from mien.audit.attack_scores import PAD, AttackScores, Setting, Terms
 from mien.audit.attack_words import Words
 from mien.audit.metrics import attacks as a
-from mien.audit.metrics.recognition import F64, Bools, eer
+from mien.audit.metrics.recognition import Bools
 from mien.errors import EvidenceError, UsageError
 from mien.report import Report, Row
 from mien.types import Metric
@@ -38,6 +38,8 @@ class Attack:
         """Judge. Raises EvidenceError where a target is asked for and no development split can give its threshold."""
         if self.target is not None and not 0 < self.target < 1:
             raise UsageError(f"A rate lies between 0 and 1, and {self.target} does not.", "For 5 % write 0.05.")
+        if self.threshold is not None and not np.isfinite(self.threshold):
+            raise UsageError(f"{self.threshold} is no threshold.", "Give a number on the scale of the scores.")
         setting = self._setting(data)
         able = data.judged.enough()
         metrics: dict[str, Metric] = {}
@@ -45,7 +47,7 @@ class Attack:
             metrics |= self._rates(data, setting, able)
             metrics |= self._at_targets(data)
             metrics |= self._whole_system(data, setting)
-        metrics |= self._curve(data)
+        metrics |= self._curve(data.judged)
         words = Words(data, setting, able, metrics, self.terms)
         return Report(
             self.name,
@@ -116,33 +118,15 @@ class Attack:
                 found[named] = self._share(judged, refused, ~judged.attacks)
         if min(len(dev.pooled), len(dev.bona_fide), len(judged.pooled)) >= a.LEAST:
             accepted = judged.scores >= a.threshold_at_eer(dev.bona_fide, dev.pooled)
-
-            def hter(weights: F64) -> float:
-                through = np.average(accepted[judged.attacks], weights=weights[judged.attacks])
-                refused = np.average(~accepted[~judged.attacks], weights=weights[~judged.attacks])
-                return float(through + refused) / 2
-
-            found["HTER"] = a.interval(judged, hter, self.rounds, self.seed)
+            found["HTER"] = a.hter(judged, accepted, self.rounds, self.seed)
         return found
 
-    def _curve(self, data: AttackScores) -> dict[str, Metric]:
+    def _curve(self, judged: a.Presentations) -> dict[str, Metric]:
         """What needs no threshold."""
-        judged = data.judged
-        bona_fide, attack = judged.bona_fide, judged.pooled
-        if min(len(bona_fide), len(attack)) < a.LEAST:
+        if min(len(judged.bona_fide), len(judged.pooled)) < a.LEAST:
             return {}
-
-        def error(weights: F64) -> float:
-            mine, theirs = weights[~judged.attacks], weights[judged.attacks]
-            return eer(bona_fide, attack, (mine, theirs)) if mine.any() and theirs.any() else float("nan")
-
-        def area(weights: F64) -> float:
-            return a.auc(bona_fide, attack, (weights[~judged.attacks], weights[judged.attacks]))
-
-        return {
-            "D-EER": a.interval(judged, error, self.rounds, self.seed),
-            "AUC": a.interval(judged, area, self.rounds, self.seed),
-        }
+        equal, area = a.curve(judged, self.rounds, self.seed)
+        return {"D-EER": equal, "AUC": area}
 
     def _whole_system(self, data: AttackScores, setting: Setting) -> dict[str, Metric]:
         """Detection and comparison together, on the presentations whose comparison is known."""

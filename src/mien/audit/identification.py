@@ -52,10 +52,7 @@ def of_gallery(gallery: Gallery, probes: Captures) -> Enrolled:
         vectors.append(sample.template.vector)
     if not names:
         raise EvidenceError("Nobody is enrolled.", "Enrol people first: mien enrol people.db --from photos/.")
-    if gallery.space and probes.space and gallery.space != probes.space:
-        raise UsageError(
-            "The probes' templates are of another model than the gallery's.", "Name the gallery's embedder."
-        )
+    same_space(gallery, probes.space)
     return Enrolled(np.stack(vectors), np.array(owner, np.int64), tuple(names), probes, gallery.points)
 
 

@@ -123,7 +123,8 @@ def _grid(chart: Grid, figure: Any) -> None:
         words = "–" if np.isnan(value) else f"{value:.2f}" if abs(value) >= 0.01 or value == 0 else f"{value:.0e}"
         dark = bool(value > 0.6 * top)
         axes.text(column, row, words, ha="center", va="center", fontsize=8, color="white" if dark else "black")
-    axes.set_xticks(range(len(chart.columns)), chart.columns, rotation=30, ha="right")
+    turned = {"rotation": 30, "ha": "right"} if max(map(len, chart.columns), default=0) > 5 else {}
+    axes.set_xticks(range(len(chart.columns)), chart.columns, **turned)
     axes.set_yticks(range(len(chart.rows)), chart.rows)
     axes.set_xlabel(chart.column_label)
     axes.set_ylabel(chart.row_label)

@@ -215,7 +215,7 @@ def _gain(discard: Discard) -> str:
     first, place = float(discard.fnmr[0]), int(np.searchsorted(discard.share, 0.1))
     after = float(discard.fnmr[place])
     words = f"Without the tenth of genuine comparisons of lowest quality FNMR is {percent(after)} instead of {percent(first)}"
-    if float(discard.high[place]) < first:
+    if discard.gain.low > 0:
         return f"{words}: quality predicts misses here."
     return f"{words}; with this many people that may be chance."
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 
 from mien.errors import UnknownModel
@@ -10,11 +11,24 @@ from mien.protocols import Judge
 __all__ = ["load"]
 
 
-def load(name: str) -> Judge:
-    """The judge of that name. Raises UnknownModel."""
-    if name not in _JUDGES:
-        raise UnknownModel(f"There is no judge {name!r}.", f"Choose among {', '.join(sorted(_JUDGES))}.")
-    return _JUDGES[name]()
+def load(name: str | os.PathLike[str]) -> Judge:
+    """The judge of that name, or of a classifier's card: its name, or the path of its TOML file.
+
+    Raises UnknownModel, UsageError for a card that is not a classifier's, ModelError in its kinds."""
+    if (ready := _JUDGES.get(str(name))) is not None:
+        return ready()
+    from mien import models
+
+    try:
+        card = models.card(name)
+    except UnknownModel as error:
+        if str(name).endswith(".toml"):
+            raise
+        known = f"Choose among {', '.join(sorted(_JUDGES))}, or give a classifier's card."
+        raise UnknownModel(f"There is no judge {name!r}.", known) from error
+    from mien.judge.onnx import OnnxJudge
+
+    return OnnxJudge(card)
 
 
 def _quality() -> Judge:

@@ -8,6 +8,8 @@ paper = "Authors, title, year, link."   # optional
 limits = ["What it must not be trusted with."]  # optional
 build = "my_recipe"                     # optional: name of the recipe that turns the files into graphs
 dimension = 512                         # optional: length of an embedder's vector
+labels = ["angry", "happy"]             # classifiers: what each number of the output stands for, in its order
+output = "probabilities"                # classifiers: "probabilities" | "logits" (a softmax is still to be applied); optional
 
 [[file]]
 role = "model"                          # how code asks for it
@@ -22,8 +24,8 @@ sources = [                             # tried in this order; a file that lies 
 
 [input]                                 # the pixels that the file (as published, before `build`) wants; optional
 size = [112, 112]                       # width, height in px; left out where any will do
-template = "arcface112"                 # "dlib150" | "arcface112" | "none": which alignment
-colour = "rgb"                          # "rgb" | "bgr"
+template = "arcface112"                 # "dlib150" | "arcface112" | "square" | "none": which crop (square: the box)
+colour = "rgb"                          # "rgb" | "bgr" | "grey" (one channel; classifiers only)
 mean = 127.5                            # one number or one per channel, in the order of `colour`, of pixels 0..255
 std = 127.5                             # a value goes in as (pixel - mean) / std
 layout = "NCHW"                         # "NCHW" | "NHWC"
@@ -72,9 +74,10 @@ from mien.errors import ModelError
 from mien.types import OperatingPoint
 
 Commercial = Literal["yes", "no", "unclear"]
-Template = Literal["dlib150", "arcface112", "none"]
-Colour = Literal["rgb", "bgr"]
+Template = Literal["dlib150", "arcface112", "square", "none"]
+Colour = Literal["rgb", "bgr", "grey"]
 Layout = Literal["NCHW", "NHWC"]
+Output = Literal["probabilities", "logits"]
 
 _NAME = re.compile(r"[a-z0-9_]+")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
@@ -173,6 +176,8 @@ class Card:
     limits: tuple[str, ...] = ()
     build: str | None = None
     dimension: int | None = None
+    labels: tuple[str, ...] = ()
+    output: Output = "probabilities"
     results: tuple[Result, ...] = ()
     operating_points: tuple[OperatingPoint, ...] = ()
     origin: Path = field(default=Path(), compare=False)  # the TOML file
@@ -203,6 +208,8 @@ def read(path: Path) -> Card:
         limits=tuple(top.strings("limits")),
         build=top.word("build") if "build" in top else None,
         dimension=top.get("dimension", int, None),
+        labels=tuple(top.strings("labels")),
+        output=cast(Output, top.choice("output", ("probabilities", "logits"))) if "output" in top else "probabilities",
         results=tuple(_record(table, Result) for table in top.tables("result")),
         operating_points=tuple(_record(table, OperatingPoint) for table in top.tables("operating_point")),
         origin=path,
@@ -210,6 +217,10 @@ def read(path: Path) -> Card:
     top.done()
     if card.name != path.stem:
         raise top.bad("name", f"is {card.name!r} but the file is called {path.name}")
+    if len(set(card.labels)) < len(card.labels) or not all(card.labels):
+        raise top.bad("labels", "must be different names")
+    if card.input is not None and card.input.colour == "grey" and not card.labels:
+        raise top.bad("input.colour", "is 'grey', which only classifiers (with labels) can want")
     if not card.files:
         raise top.bad("file", "is missing")
     if len({file.role for file in card.files}) < len(card.files):
@@ -251,8 +262,8 @@ def _input(table: _Table) -> Input:
     size = table.numbers("size", 2) if "size" in table else None
     made = Input(
         size=None if size is None else (int(size[0]), int(size[1])),
-        template=cast(Template, table.choice("template", ("dlib150", "arcface112", "none"))),
-        colour=cast(Colour, table.choice("colour", ("rgb", "bgr"))),
+        template=cast(Template, table.choice("template", ("dlib150", "arcface112", "square", "none"))),
+        colour=cast(Colour, table.choice("colour", ("rgb", "bgr", "grey"))),
         mean=cast("tuple[float, float, float]", table.numbers("mean", 3)),
         std=cast("tuple[float, float, float]", table.numbers("std", 3)),
         layout=cast(Layout, table.choice("layout", ("NCHW", "NHWC"))),

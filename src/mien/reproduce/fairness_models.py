@@ -16,7 +16,7 @@ from mien.audit.fairness import Compared, Pairs
 
 THRESHOLD = 0.0
 OWN = 0.2  # of the variance of a score that is the person's, or half each of the two people's
-GROUPS = ("first", "second", "third", "fourth")
+GROUPS = ("first", "second", "third", "fourth", "fifth", "sixth")  # names; a system has as many as it has rates
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ def simulate(system: Planted, people: int, pictures: int, seed: int) -> Compared
     shared = np.sqrt(OWN / 2) * (own[one] + own[other])
     impostor = centre + shared + np.sqrt(1 - OWN) * rng.normal(size=len(one))
     return Compared(
-        system=system.name,
+        system=f"{system.name} (simulated)",
         people=tuple(str(number) for number in range(count)),
         owner=np.repeat(np.arange(count), pictures),
         failed=np.zeros(count * pictures, bool),

@@ -57,6 +57,17 @@ def extremes_to_balanced(strengths: F64, values: F64) -> Ratio:
     return Ratio(float(np.log(ends / middle.mean())), variance, float(freedom), 3 * runs)
 
 
+def paired(strengths: F64, values: F64, other: F64) -> Ratio:
+    """How much more the extremes of `values` are than those of `other`, run by run: runs that share everything else.
+
+    Balanced training is the same run for both and cancels."""
+    ends = [int(np.argmin(strengths)), int(np.argmax(strengths))]
+    logs = np.log(values[ends].mean(axis=0) / other[ends].mean(axis=0))
+    count = len(logs)
+    variance = float(logs.var(ddof=1)) / count if count > 1 else 0.0
+    return Ratio(float(logs.mean()), variance, max(count - 1, 1), count)
+
+
 def rank_correlation(strengths: F64, values: F64) -> float:
     """Spearman's correlation of |strength - 0.5| with the mean over runs; strengths of the same size are ties."""
     from scipy.stats import spearmanr

@@ -25,6 +25,7 @@ __all__ = ["read_intervals", "read_predictions"]
 
 ALIASES = {"person": "subject", "subject_id": "subject", "prediction": "predicted", "input": "video", "series": "video"}
 UNIT = re.compile(r"au\d+")
+LARGEST = 1e9  # beyond it a number is a mistake, as NaN is
 SUM = 0.01  # by which rounded probabilities may miss 1
 WANTED = "Wanted are truth and predicted, or AU01_truth and AU01, or valence_truth and valence."
 
@@ -165,7 +166,7 @@ def _numbers(table: Table, column: str, kind: str, words: str) -> F64:
     values = np.full(len(table.rows), np.nan)
     for index, (where, row) in enumerate(table.rows):
         value = number(row[column])
-        if value is not None and np.isfinite(value):
+        if value is not None and abs(value) <= LARGEST:
             values[index] = value
         elif kind:
             table.found.add(kind, words, where)

@@ -102,6 +102,13 @@ def _reconstruct(*_: Any) -> _Array:
     return _Array()
 
 
+def _frombuffer(data: Any, kind: Any, shape: Any, order: Any) -> _Array:
+    """How numpy writes arrays in protocol 5."""
+    array = _Array()
+    array.__setstate__((1, shape, kind, False, bytes(data) if isinstance(data, (bytes, bytearray)) else None))
+    return array
+
+
 def _encode(text: Any, encoding: Any = "latin1") -> bytes:
     """How Python 3 writes bytes in the older protocols."""
     if not isinstance(text, str) or encoding not in ("latin1", b"latin1"):
@@ -122,6 +129,7 @@ _ADMITTED: dict[tuple[str, str], Any] = {
     ("builtins", "bytes"): _empty,
     ("__builtin__", "bytes"): _empty,
     **{(f"numpy.{core}.multiarray", "_reconstruct"): _reconstruct for core in ("core", "_core")},
+    **{(f"numpy.{core}.numeric", "_frombuffer"): _frombuffer for core in ("core", "_core")},
     **{(f"numpy.{core}.multiarray", "scalar"): _scalar for core in ("core", "_core")},
 }
 

@@ -86,12 +86,18 @@ def _folder(root: Path, pad: float, found: Found, flat: bool) -> list[Labelled]:
 def _around(root: Path) -> Path:
     """The folder that holds the people's folders: below `root` where all of it lies in one folder, as in lfw/lfw/NAME."""
     for _ in range(8):
-        inside = [entry for entry in root.iterdir() if not entry.name.startswith(".")]
-        folders = [entry for entry in inside if entry.is_dir()]
-        if len(folders) != 1 or not any(entry.is_dir() for entry in folders[0].iterdir()):
+        folders = _folders_in(root)
+        if len(folders) != 1 or not _folders_in(folders[0]):
             break
         root = folders[0]
     return root
+
+
+def _folders_in(folder: Path) -> list[Path]:
+    try:
+        return [entry for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith(".")]
+    except OSError:  # told when it is read for its pictures
+        return []
 
 
 def _still(path: Path, root: Path, found: Found) -> bool:
@@ -116,24 +122,23 @@ def _name(path: Path, root: Path) -> str:
 
 def _zipped(archive: Archive, pad: float, found: Found) -> list[Labelled]:
     names = archive.pictures()
-    depth = _depth([name.split("/") for name in names])
+    folders = {name: name.split("/")[:-1] for name in names}
+    depth = _depth(list(folders.values()))
+    flat = not any(len(above) > depth for above in folders.values())
     listed = []
-    for name in names:
-        parts = name.split("/")
-        if len(parts) <= depth and depth:
+    for name, above in folders.items():
+        if len(above) > depth or flat:
+            listed.append(picture(name, "" if flat else above[depth], archive.reader(name), pad))
+        else:
             found.add("stray_file", _STRAY, name)
-            continue
-        subject = parts[depth] if len(parts) > depth + 1 else ""
-        listed.append(picture(name, subject, archive.reader(name), pad))
     return listed
 
 
-def _depth(paths: list[list[str]]) -> int:
-    """How many folders are around all people."""
-    folders = [parts[:-1] for parts in paths if len(parts) > 1]
+def _depth(folders: list[list[str]]) -> int:
+    """How many folders are around all people: as in `_around`, a single one that holds folders is passed through."""
     depth = 0
-    while (
-        folders and len({parts[depth] for parts in folders}) == 1 and all(len(parts) > depth + 1 for parts in folders)
+    while len({above[depth] for above in folders if len(above) > depth}) == 1 and any(
+        len(above) > depth + 1 for above in folders
     ):
         depth += 1
     return depth

@@ -15,13 +15,20 @@ Row = tuple[int, list[str]]  # number of the line in the file, cells
 
 @contextmanager
 def opened(path: str | os.PathLike[str]) -> Iterator[Iterator[str]]:
-    """The lines of a text file, without a byte order mark. Raises MediaNotFound, UnreadableMedia, InputError."""
+    """The lines of a text file, without a byte order mark.
+
+    A file that somebody still writes would be read in part and nobody would know: that is an error at the end.
+    Raises MediaNotFound, UnreadableMedia, InputError."""
     from mien.media.door import head_of, shown
 
     head_of(path, 1)
     try:
         with Path(path).open(encoding="utf-8-sig", newline="") as file:
+            before = os.fstat(file.fileno())
             yield file
+            after = os.fstat(file.fileno())
+        if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
+            raise InputError(f"{shown(path)} was changed while it was read.", "Wait until it is written.")
     except UnicodeDecodeError as error:
         raise InputError(f"{shown(path)} is no text in UTF-8.", "Save it as CSV with the encoding UTF-8.") from error
     except (csv.Error, OSError) as error:

@@ -30,7 +30,7 @@ def _bars(system: System, grouping: Grouping, name: str) -> Iterator[Chart]:
     for kind, words in (("fmr", "False-match rate"), ("fnmr", "False-non-match rate")):
         bars = {group.name: getattr(group, kind) for group in grouping.groups if getattr(group, kind) is not None}
         if bars:
-            marks = (Mark("y", system.pooled[kind].value, "all together"),)
+            marks = (Mark("x", system.pooled[kind].value, "all together"),)
             yield Bars(f"{words} by {name}", words, bars, marks=marks, note=note)
 
 

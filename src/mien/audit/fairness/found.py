@@ -60,6 +60,7 @@ class Grouping:
     resampled: Mapping[str, F64]  # measure -> values over resamples
     missing: Mapping[str, str]  # measure -> why it is not there
     chance: Mapping[str, measure.Chance]  # fmr, fnmr
+    fewest: Mapping[str, int]  # fmr, fnmr -> errors of the group that has fewest
     grid: tuple[F64, F64]  # false matches and impostor comparisons of group with group
     sweep: Sweep | None  # None: fewer than two groups are large enough
 

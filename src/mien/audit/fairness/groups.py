@@ -63,7 +63,7 @@ class Compared:
     def trials(self, chosen: Bools | None = None) -> int:
         """Impostor comparisons among the people chosen, kept or not."""
         if not self.complete:
-            return len(self.impostor)
+            return len(self.impostor if chosen is None else self.of(chosen).impostor)
         held = np.bincount(self.owner, minlength=len(self.people))[slice(None) if chosen is None else chosen]
         return int((held.sum() ** 2 - (held**2).sum()) // 2)
 

@@ -19,7 +19,7 @@ from mien.audit.metrics import F64, Bools, require_support, supports
 from mien.audit.metrics import differentials as measure
 from mien.decide import Policy, comparisons_needed, in_words
 from mien.errors import EvidenceError, UsageError
-from mien.report import Report
+from mien.report import Problem, Report
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +66,10 @@ class Fairness:
         found = {kind: rate_of(kind, rates, spread, 0, pooled) for kind in ("fta", "fmr", "fnmr")}
         whole = {kind: metric for kind, metric in found.items() if metric is not None}
         aim = None if self.threshold is not None else self.fmr
-        system = System(kept, threshold, source, aim, whole)
-        named = (_groupings(kept) if self.crossed else dict(kept.labels)).items()
+        unjudged = _unjudged(data, kept)
+        system = System(replace(kept, problems=(*data.problems, *unjudged)), threshold, source, aim, whole)
+        groupings = _groupings(kept) if self.crossed else dict(kept.labels)
+        named = [(name, labels) for name, labels in groupings.items() if (labels != "").any()]
         return replace(system, groupings=tuple(self._grouping(system, name, labels, drawn) for name, labels in named))
 
     def _threshold(self, data: Compared) -> tuple[float, str, Bools]:
@@ -127,7 +129,9 @@ class Fairness:
                 )
             )
         sweep = swept(system.data, counted, code, fair["fmr"] & fair["fnmr"])
-        return Grouping(name, tuple(groups), found, values, missing, chance, counted.grid(), sweep)
+        errors = {"fmr": rates.matched[0], "fnmr": rates.missed[0]}
+        fewest = {kind: int(errors[kind][chosen].min()) for kind, chosen in fair.items() if chosen.any()}
+        return Grouping(name, tuple(groups), found, values, missing, chance, fewest, counted.grid(), sweep)
 
     def _chance(self, counted: Counted, fair: Mapping[str, Bools]) -> dict[str, measure.Chance]:
         """Tests of "no group differs" among the groups large enough. Labels are dealt among these only."""
@@ -181,6 +185,21 @@ def _unsupported(evidence: str, kind: str, rate: float) -> str:
 
 def _once(counted: Counted, data: Compared) -> Rates:
     return counted.resampled(np.ones((1, len(data.people))))
+
+
+def _unjudged(data: Compared, kept: Compared) -> tuple[Problem, ...]:
+    """Groups nobody of whom is among the people judged, and groupings without any label."""
+    lost = tuple(
+        f"{name}={group}"
+        for name, labels in data.labels.items()
+        for group in np.setdiff1d(labels[labels != ""], kept.labels[name]).tolist()
+    )
+    empty = tuple(name for name, labels in data.labels.items() if not (labels != "").any())
+    told = {
+        "group_not_judged": ("A group all of whose people are in the half that sets the threshold.", lost),
+        "empty_grouping": ("A grouping that nobody has a label of.", empty),
+    }
+    return tuple(Problem(kind, words, cases) for kind, (words, cases) in told.items() if cases)
 
 
 def _groupings(data: Compared) -> dict[str, Words]:

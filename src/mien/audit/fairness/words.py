@@ -16,6 +16,7 @@ from mien.decide import in_words
 from mien.report import Problem, Report, Row
 from mien.types import Metric
 
+FEW = 5  # errors; a ratio to a rate of fewer is rough
 KINDS = {"fmr": "FMR", "fnmr": "FNMR"}
 
 
@@ -153,19 +154,25 @@ def _unequal(system: System, grouping: Grouping, tests: Tests) -> Iterator[Row]:
             "value": grouping.measures.get(name) or f"not given: {grouping.missing[name]}",
             "by chance, median": ratio[0] if ratio else None,
             "by chance, 95 % point": ratio[1] if ratio else None,
+            "fewest errors": grouping.fewest.get(kind) if name.endswith("_max_min") else None,
             "no group differs, p": tests.get((grouping.name, kind)) if name.endswith("_max_min") else None,
         }
 
 
 def _headline(systems: Sequence[System], tested: Sequence[Tests]) -> str:
     if len(systems) > 1:
-        parts = [f"{one.data.system} {one.accuracy:.3f}" for one in systems]
+        parts = ", ".join(f"{one.data.system} {one.accuracy:.3f}" for one in systems)
         shared = [
-            f"{grouping.name}: FMR max/min " + " and ".join(_ratio(one, number, "fmr_max_min") for one in systems)
-            for number, grouping in enumerate(systems[0].groupings)
-            if all(number < len(one.groupings) for one in systems)
+            f"{grouping.name}: FMR max/min "
+            + ", ".join(
+                f"{one.data.system} {_ratio(one, grouping.name, 'fmr_max_min')}"
+                for one in systems
+                if _named(one, grouping.name)
+            )
+            for grouping in systems[0].groupings
+            if sum(_named(one, grouping.name) is not None for one in systems) > 1
         ]
-        return f"Balanced accuracy: {', '.join(parts)}. {'; '.join(shared[:2])}."
+        return "; ".join([f"Balanced accuracy: {parts}", *shared[:2]]) + "."
     system, tests = systems[0], tested[0]
     told = [_in_short(grouping, tests) for grouping in system.groupings]
     first = next((words for words in told if words), "no grouping has two groups with enough data")
@@ -173,9 +180,14 @@ def _headline(systems: Sequence[System], tested: Sequence[Tests]) -> str:
     return f"At a threshold of {system.threshold:.4f}, {whole}; {first}."
 
 
-def _ratio(system: System, number: int, name: str) -> str:
-    found = system.groupings[number].measures.get(name)
-    return f"{found.value:.2g} ({found.low:.2g} to {found.high:.2g})" if found else "not given"
+def _named(system: System, name: str) -> Grouping | None:
+    return next((grouping for grouping in system.groupings if grouping.name == name), None)
+
+
+def _ratio(system: System, name: str, measure_: str) -> str:
+    grouping = _named(system, name)
+    found = grouping.measures.get(measure_) if grouping else None
+    return f"{_times(found.value)} ({_times(found.low)} to {_times(found.high)})" if found else "not given"
 
 
 def _in_short(grouping: Grouping, tests: Tests) -> str:
@@ -184,25 +196,29 @@ def _in_short(grouping: Grouping, tests: Tests) -> str:
         found, chance = grouping.measures.get(f"{kind}_max_min"), grouping.chance.get(kind)
         if not found or not chance:
             continue
-        by = f", by chance {chance.ratio[0]:.2g}" if math.isfinite(chance.ratio[0]) else ""
+        by = f", by chance {_times(chance.ratio[0])}" if math.isfinite(chance.ratio[0]) else ""
         p = tests[grouping.name, kind]
-        told.append(f"{name} max/min {found.value:.2g} ({found.low:.2g} to {found.high:.2g}{by}; p {_p(p)})")
+        told.append(
+            f"{name} max/min {_times(found.value)} ({_times(found.low)} to {_times(found.high)}{by}; p {_p(p)})"
+        )
     return f"{grouping.name}: {', '.join(told)}" if told else ""
 
 
 def _compared(systems: Sequence[System]) -> Iterator[str]:
     """Two systems side by side; on the same people, their difference with an interval."""
     for one, other in pairwise(systems):
-        paired = one.data.people == other.data.people
+        both = [(left, right) for left in one.groupings if (right := _named(other, left.name)) is not None]
+        if not both:
+            continue
         names = f"{one.data.system} and {other.data.system}"
         yield f"{names}: balanced accuracy {one.accuracy:.3f} and {other.accuracy:.3f}, all groups together."
-        for left, right in zip(one.groupings, other.groupings, strict=False):
+        paired = one.data.people == other.data.people
+        for left, right in both:
             for name in ("fmr_max_min", "fnmr_max_min", "garbe"):
-                if left.name != right.name or name not in left.measures or name not in right.measures:
-                    continue
-                values = left.measures[name].value, right.measures[name].value
-                gap = _gap(left, right, name) if paired else ""
-                yield f"{left.name}: {name} {values[0]:.3g} against {values[1]:.3g}{gap}."
+                if name in left.measures and name in right.measures:
+                    values = left.measures[name].value, right.measures[name].value
+                    gap = _gap(left, right, name) if paired else ""
+                    yield f"{left.name}: {name} {values[0]:.3g} against {values[1]:.3g}{gap}."
 
 
 def _gap(left: Grouping, right: Grouping, name: str) -> str:
@@ -246,9 +262,12 @@ def _tested(grouping: Grouping, kind: str, name: str, p: float) -> str:
     found = grouping.measures.get(f"{kind}_max_min")
     if found and math.isfinite(chance.ratio[0]):
         verdict += (
-            f"; highest over lowest is {found.value:.2f} where random labels show {chance.ratio[0]:.2f}, "
-            f"and {chance.ratio[1]:.2f} in 1 of 20"
+            f"; highest over lowest is {_times(found.value)} where random labels show {_times(chance.ratio[0])}, "
+            f"and {_times(chance.ratio[1])} in 1 of 20"
         )
+    few = grouping.fewest[kind]
+    if found and few < FEW:
+        verdict += f"; the lowest rate rests on {few} error{'' if few == 1 else 's'}, so the ratio is rough"
     return f"{grouping.name}: {verdict} (corrected for all tests made)."
 
 
@@ -266,7 +285,7 @@ def _cross(grouping: Grouping) -> Iterator[str]:
         f"{in_words(own)} comparisons of people of one group are false matches, {in_words(other)} of different groups"
     )
     more = "; a pooled FMR mixes the two" if not 0.8 < own / other < 1.25 else ""
-    yield f"{grouping.name}: {told}: {own / other:.2g} times as many{more}."
+    yield f"{grouping.name}: {told}: {_times(own / other)} times as many{more}."
 
 
 def _blind(grouping: Grouping, alpha: float) -> Iterator[str]:
@@ -274,7 +293,7 @@ def _blind(grouping: Grouping, alpha: float) -> Iterator[str]:
     if found is None:
         return
     most = max(group.fmr.value for group in grouping.groups if group.fmr and group.fnmr)
-    beside = f" although FMR differs {ratio.value:.2g} times" if ratio and ratio.value > 1.5 else ""
+    beside = f" although FMR differs {_times(ratio.value)} times" if ratio and ratio.value > 1.5 else ""
     yield (
         f"{grouping.name}: FDR is {found.value:.4f}{beside}. It adds up differences, so all of FMR can move it by "
         f"{alpha * most:.2g} at most here: read the ratios and GARBE instead."
@@ -319,6 +338,10 @@ def _made(system: System) -> dict[str, Any]:
 
 def _percent(metric: Metric) -> str:
     return f"{metric.value:.2g} ({metric.low:.2g} to {metric.high:.2g})"
+
+
+def _times(ratio: float) -> str:
+    return f"{ratio:.2f}" if ratio < 10 else f"{ratio:,.0f}"
 
 
 def _p(p: float) -> str:

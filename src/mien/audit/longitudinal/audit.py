@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -11,8 +11,9 @@ from mien.audit.longitudinal import charts, words
 from mien.audit.longitudinal.dates import named
 from mien.audit.longitudinal.records import Records
 from mien.audit.metrics import ageing, renewal
-from mien.audit.metrics.ageing import Cells, Fit, Trends
+from mien.audit.metrics.ageing import Cells, Fit
 from mien.audit.metrics.ageing_draws import Draws, Ratios, between, deviations, draw, ratios
+from mien.audit.metrics.ageing_lines import Trends, trends
 from mien.audit.metrics.drift import Change, Days, Odd, apart, change, days, odd
 from mien.audit.metrics.recognition import F64, I64, wilson
 from mien.errors import EvidenceError, UsageError
@@ -38,6 +39,7 @@ class Watched:
     change: Change | None  # the best-fitting one, found or not
     found: bool  # whether chance is an unlikely reason for it
     odd: Odd
+    order: int = 0  # of the changes found: the surest is 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,8 +62,9 @@ class Study:
     who: I64  # (people,) number in `data` of each person of the model
     date: I64  # (days,) day of each day of the model
     device: I64  # (days,) number in `data` of its device
-    fit: Fit
+    fit: Fit  # changes that were found are in it, so that they do not pass for ageing
     draws: Draws
+    raw: Fit  # without any change
     trends: Trends
     ratios: Ratios | None  # None: days cannot be told from noise
     period: float  # years
@@ -120,22 +123,29 @@ class Longitudinal:
             raise UsageError("The threshold is no number.", "Give a score.")
         _require(data)
         cells, who, date, device = data.cells()
-        fit = ageing.fit(cells)
+        raw = ageing.fit(cells)
+        watched, changes = self._watch(data, cells, raw, date, device)
+        fit = raw
+        if len(changes):
+            cells = replace(cells, changes=changes[:, cells.day])
+            fit = ageing.fit(cells)
+            watched = _again(watched, days(cells, fit, date, device), fit.changes)
         draws = draw(cells, fit, self.rounds, self.seed)
         period = float(np.ptp(cells.years))
         compared = ratios(fit, draws, period, len(cells.mean)) if cells.replicated else None
-        watched = self._watch(data, cells, fit, date, device)
         errors = self._errors(data, who, fit, draws) if self.threshold is not None else None
-        trends = ageing.trends(cells, self.false_alarm)
+        own = trends(cells.without(fit.changes), self.false_alarm)
         gain = self._gain(data, who, fit)
         known = _explained(cells.years, cells.day) > 0.98
-        return Study(data, cells, who, date, device, fit, draws, trends, compared, period, watched, errors, known, gain)
+        return Study(
+            data, cells, who, date, device, fit, draws, raw, own, compared, period, watched, errors, known, gain
+        )
 
-    def _watch(self, data: Records, cells: Cells, fit: Fit, date: I64, device: I64) -> tuple[Watched, ...]:
-        """Look for a change on each device; the false-alarm rate is that of all together.
+    def _watch(self, data: Records, cells: Cells, fit: Fit, date: I64, device: I64) -> tuple[tuple[Watched, ...], F64]:
+        """Look for a change on each device; the false-alarm rate is that of all together. Also (c, days) those found.
 
         The surest is taken out before the others are looked at: it has bent the trend they are held against."""
-        scores = ageing.day_scores(fit)
+        scores, shapes = ageing.day_scores(fit), np.empty((0, cells.days))
         alarm = self.false_alarm / len(np.unique(device))
         found: dict[int, Change] = {}
         while True:
@@ -152,11 +162,19 @@ class Longitudinal:
             found[first] = sure[first]
             shape = np.zeros(cells.days)
             shape[series[first].number] = found[first].shape
-            scores = apart(scores, shape)
-        return tuple(
-            Watched(data.devices[name], one, found.get(number, tested.get(number)), number in found, odd(one, alarm))
+            scores, shapes = apart(scores, shape), np.vstack([shapes, shape / found[first].size])
+        watched = tuple(
+            Watched(
+                data.devices[name],
+                one,
+                found.get(number, tested.get(number)),
+                number in found,
+                odd(one, alarm),
+                list(found).index(number) if number in found else 0,
+            )
             for number, (name, one) in enumerate(zip(np.unique(device), series, strict=True))
         )
+        return watched, shapes
 
     def _errors(self, data: Records, who: I64, fit: Fit, draws: Draws) -> Errors:
         """False non-matches as observed, and as expected of references of every age in the data."""
@@ -210,6 +228,11 @@ class Longitudinal:
         if not cells.replicated:  # one capture a day: what is left holds the day as well
             answer["sd_of_days_and_noise"] = answer.pop(NAMES["within"])
         answer["trend_per_year"] = between(fit.trend, draws.trend, people)
+        if study.raw is not fit:
+            z = 1.96 * study.raw.trend_error
+            answer["trend_per_year_changes_left_in"] = Metric(
+                study.raw.trend, study.raw.trend - z, study.raw.trend + z, people
+            )
         answer["trend_over_the_period"] = between(fit.trend * study.period, draws.trend * study.period, people)
         if study.ratios is not None:
             answer["trend_to_day"] = study.ratios.trend_to_day
@@ -225,6 +248,20 @@ class Longitudinal:
             if study.errors.renewal.after is not None:
                 answer["renew_after_years"] = study.errors.renewal.after
         return answer
+
+
+def _again(watched: tuple[Watched, ...], series: list[Days], sizes: F64) -> tuple[Watched, ...]:
+    """The same days held against a fit that knows the changes: means and sizes as that fit has them."""
+    answer = []
+    left = sorted((one for one in watched if one.found and one.change), key=lambda one: one.order)
+    known = {one.device: float(size) for one, size in zip(left, sizes, strict=True)}
+    for one, now in zip(watched, series, strict=True):
+        what = one.change
+        if what is not None and one.device in known:
+            size = known[one.device]
+            what = replace(what, size=size, shape=what.shape * (size / what.size))
+        answer.append(replace(one, days=now, change=what))
+    return tuple(answer)
 
 
 def _require(data: Records) -> None:

@@ -158,18 +158,11 @@ def _people(study: Study) -> list[Lines]:
     lines = []
     for one in np.lexsort((trends.person, trends.p))[:SHOWN]:
         mine = cells.person == trends.person[one]
-        x, y = cells.years[mine], cells.mean[mine]
+        x, y = cells.years[mine], cells.without(study.fit.changes).mean[mine]
         order = np.argsort(x)
         name = study.data.subjects[study.who[trends.person[one]]]
-        lines.append(Line(name, _t(x[order]), _t(y[order]), style="points"))
-        ends = np.array([x.min(), x.max()])
-        lines.append(
-            Line(
-                f"{name}: {trends.slope[one]:+.2g} a year",
-                _t(ends),
-                _t(y.mean() + trends.slope[one] * (ends - x.mean())),
-            )
-        )
+        slope = f"{name}: {trends.slope[one]:+.2g} a year"
+        lines.append(Line(slope, _t(x[order]), _t(y[order]), style="points"))
     note = "" if trends.distinct.any() else "None of these can be told from no trend."
     return [Lines("People whose scores move most surely", "years", "mean score of the day", tuple(lines), note=note)]
 

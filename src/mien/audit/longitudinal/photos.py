@@ -53,7 +53,7 @@ def read_dates(pictures: Sequence[Labelled], path: str | os.PathLike[str] | None
     for picture in pictures:
         when = listed.get(picture.name)
         if when is None:
-            own = _exif(picture)
+            own = taken(picture)
             day = days.read(own) if own else None
             if day is None:
                 found.add("no_date", _NONE, picture.name)
@@ -131,7 +131,7 @@ def _listed(
     return answer
 
 
-def _exif(picture: Labelled) -> str:
+def taken(picture: Labelled) -> str:
     """When the camera says the picture was taken, "" where it does not. Its file's own date says nothing."""
     from PIL import Image, UnidentifiedImageError
 

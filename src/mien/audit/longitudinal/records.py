@@ -109,7 +109,7 @@ def _noted(data: Records, since: I64) -> tuple[Problem, ...]:
     failed = ~np.isfinite(data.score)
     if failed.any():
         answer.append(Problem("failed_capture", _FAILED, (), int(failed.sum())))
-    seen = np.unique(np.stack([data.owner, data.day])[:, ~failed], axis=1)[0]
+    seen = np.unique(np.stack([data.owner, data.day])[:, data.scored], axis=1)[0]
     once = np.flatnonzero(np.bincount(seen, minlength=len(data.subjects)) <= 1)
     if len(once):
         answer.append(Problem("one_day", _ONE_DAY, tuple(data.subjects[number] for number in once)))

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from mien.audit.longitudinal.audit import Errors, Study, Watched
 
 
+_BENT = " (References being of one date, it may as well be that people's ageing is no straight line.)"
+
+
 def told(metric: Metric, digits: int = 2) -> str:
     """0.031 (0.030 to 0.032)."""
     value, low, high = (f"{number:.{digits}g}" for number in (metric.value, metric.low, metric.high))
@@ -137,8 +140,8 @@ def _change(study: Study, one: Watched, alarm: float) -> list[str]:
     verb = "shifted at once" if what.kind == "step" else "began to drift"
     return [
         f"Scores of all people{where} {verb} about {date} ({low} to {high}), by {what.size:+.2g} up to the last day "
-        f"(p {what.p:.2g}; false-alarm rate {alarm:.2g}). Look for a change of camera, light or software; trend and variances "
-        "above contain it."
+        f"(p {what.p:.2g}; false-alarm rate {alarm:.2g}). Look for a change of camera, light or software. What is said of "
+        "people has it taken out." + (_BENT if study.confounded else "")
     ]
 
 

@@ -15,12 +15,12 @@ quarter of a million scores take seconds. `tests/audit/test_ageing.py` holds it 
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
-from mien.audit.metrics.recognition import F64, I64, Bools
+from mien.audit.metrics.recognition import F64, I64
 from mien.errors import EvidenceError
 
 YEAR = 365.25  # days
@@ -39,6 +39,9 @@ class Cells:
     count: F64  # (k,) how many scores
     squares: F64  # (k,) sum of squared deviations from the cell's mean
     device: I64  # (k,) number of the device
+    changes: F64 = field(
+        default_factory=lambda: np.empty((0, 0))
+    )  # (c, k) known changes that all share, each of size 1
 
     @property
     def people(self) -> int:
@@ -49,6 +52,15 @@ class Cells:
     def days(self) -> int:
         """How many days (of one device each)."""
         return int(self.day.max()) + 1
+
+    @property
+    def devices(self) -> int:
+        """How many devices."""
+        return int(self.device.max()) + 1
+
+    def without(self, sizes: F64) -> Cells:
+        """The same cells with the known changes, of these sizes, taken out of their means."""
+        return replace(self, mean=self.mean - sizes @ self.changes) if len(self.changes) else self
 
     @property
     def replicated(self) -> bool:
@@ -87,6 +99,7 @@ class Fit:
 
     level: float  # mean score at `centre`, on the first device
     devices: F64  # (devices,) how far scores on each device lie above those on the first
+    changes: F64  # (c,) sizes of the known changes, score
     trend: float  # mean change of the score per year
     trend_error: float  # its standard error, days shared by all included
     trend_error_of_days: float  # the part of it that is owed to days that all share
@@ -105,7 +118,7 @@ class Fit:
         return self.variances["shared"] + self.variances["own"]
 
     def expected(self, data: Cells) -> F64:
-        """(k,) means of cells expected of these people after so many years on that device, days left out."""
+        """(k,) means of cells expected of these people after so many years on that device; days and changes left out."""
         since, who = data.years - self.centre, data.person
         trend = (self.trend + self.person_trend[who]) * since
         answer: F64 = self.level + self.devices[data.device] + self.person_level[who] + trend
@@ -156,7 +169,8 @@ class _Model:
             raise EvidenceError("All scores are equal.", "These are no comparison scores.")
         self.scale = spread
         self.t = (data.years - self.centre) / self.span
-        further = [(data.device == number).astype(float) for number in range(1, int(data.device.max()) + 1)]
+        further = [(data.device == number).astype(float) for number in range(1, data.devices)]
+        further += list(data.changes)
         # What is estimated without being drawn from anything, and the scores last: (f + 1, k).
         self.columns = np.stack([np.ones(len(self.t)), self.t, *further, (data.mean - self.offset) / spread])
         self.squares = float(data.squares.sum()) / spread**2
@@ -281,7 +295,8 @@ class _Model:
         units = {"trends": slope**2, "covariance": scale * slope}
         return Fit(
             level=self.offset + scale * float(state["effects"][0]),
-            devices=np.append(0.0, scale * state["effects"][2:]),
+            devices=np.append(0.0, scale * state["effects"][2 : data.devices + 1]),
+            changes=scale * state["effects"][data.devices + 1 :],
             trend=slope * float(state["effects"][1]),
             trend_error=slope * float(np.sqrt(covariance[1, 1])),
             trend_error_of_days=slope * float(np.sqrt(owed)),
@@ -326,65 +341,3 @@ def _root(parts: Parts) -> F64:
 def _by(group: I64, rows: F64, groups: int) -> F64:
     """(m, groups) sums of each row (m, k) by group."""
     return np.stack([np.bincount(group, row, groups) for row in rows])
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Trends:
-    """Each person's own straight line through the means of days, fitted without any model of the others."""
-
-    person: I64  # (m,) those seen on three days or more, over some time
-    slope: F64  # (m,) score per year
-    error: F64  # (m,) standard error
-    p: F64  # (m,) of no trend: two-sided t test
-    distinct: Bools  # (m,) distinguishable from none, with the false discoveries among them held at the rate asked for
-
-
-def trends(data: Cells, rate: float = 0.05) -> Trends:
-    """Own trends, and whose is distinguishable from none at a false-discovery rate (Benjamini and Hochberg 1995).
-
-    Days are weighted alike: they differ by more than the number of captures on them. People seen on two days are left out."""
-    from scipy import stats
-
-    lines = Lines.of(data)
-    use = (lines.days >= 3) & (lines.spread > 0)
-    who = np.flatnonzero(use)
-    free = lines.days[who] - 2
-    error = np.sqrt(np.maximum(lines.residual[who], 1e-300) / free / lines.spread[who])
-    p = 2 * stats.t.sf(np.abs(lines.slope[who]) / error, free)
-    distinct = stats.false_discovery_control(p) <= rate if len(p) else np.zeros(0, bool)
-    return Trends(who.astype(np.int64), lines.slope[who], error, p, distinct)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Lines:
-    """Least-squares lines through each person's days; what moments and own trends are made of. (people,) each."""
-
-    days: F64
-    spread: F64  # sum of squared years about the person's mean
-    slope: F64  # score per year; 0 where there is no spread
-    middle: F64  # mean score
-    when: F64  # mean years
-    residual: F64  # sum of squares about the line
-    noise: F64  # what one unit of within-day variance adds to `residual`
-    noise_middle: F64  # … to the variance of `middle`
-    noise_slope: F64  # … to the variance of `slope`
-
-    @classmethod
-    def of(cls, data: Cells) -> Lines:
-        """From cells, days weighted alike."""
-        who, people = data.person, data.people
-        days = np.bincount(who, minlength=people).astype(float)
-        when = np.bincount(who, data.years, people) / days
-        middle = np.bincount(who, data.mean, people) / days
-        t = data.years - when[who]
-        spread = np.bincount(who, t * t, people).astype(float)
-        spread[spread < 1e-12] = 0.0
-        safe = np.where(spread > 0, spread, 1.0)
-        slope = np.where(spread > 0, np.bincount(who, t * data.mean, people) / safe, 0.0)
-        left = data.mean - middle[who] - slope[who] * t
-        each = 1 / data.count
-        middle_noise = np.bincount(who, each, people) / days**2
-        slope_noise = np.where(spread > 0, np.bincount(who, t * t * each, people) / safe**2, 0.0)
-        noise = np.bincount(who, each, people) - days * middle_noise - spread * slope_noise
-        residual = np.bincount(who, left * left, people).astype(float)
-        return cls(days, spread, slope, middle, when, residual, noise, middle_noise, slope_noise)

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mien.audit.metrics.ageing import NOTHING, Cells, Fit, Lines, shared_likelihood
+from mien.audit.metrics.ageing import NOTHING, Cells, Fit, shared_likelihood
+from mien.audit.metrics.ageing_lines import Lines
 from mien.audit.metrics.recognition import F64
 from mien.types import Metric
 
@@ -38,6 +39,7 @@ class Draws:
 
 def draw(data: Cells, found: Fit, rounds: int = 1000, seed: int = 0) -> Draws:
     """Draw people `rounds` times. The same seed gives the same draws, whatever the order of the scores."""
+    data = data.without(found.changes)
     rng = np.random.default_rng(seed)
     weights = rng.multinomial(data.people, np.full(data.people, 1 / data.people), size=rounds).astype(float)
     once = _moments(data, found, np.ones((1, data.people)))
@@ -89,7 +91,7 @@ def _moments(data: Cells, found: Fit, weights: F64) -> dict[str, F64]:
     trends = _variance(lines.slope, doubt, sure["trends"], weights * (lines.days >= 3) * (lines.spread > 0))
     doubt = found.day / lines.days + sure["within"] * lines.noise_middle + since**2 * sure["trends"]
     people = _variance(lines.middle - found.trend * since, doubt, sure["people"], weights)
-    trend = _trend(data, found, weights)
+    trend = _trend(found, weights)
     return {"within": within, "own": between, "trends": trends, "people": people, "trend": trend}
 
 
@@ -105,24 +107,28 @@ def _variance(value: F64, doubt: F64, between: float, weights: F64) -> F64:
     return _ratio(square, mass.sum(1) * (1 - np.minimum(share, 0.5))) - _ratio(mass @ doubt, mass.sum(1))
 
 
-def _trend(data: Cells, found: Fit, weights: F64) -> F64:
-    """(m,) trend by weighted least squares at the fitted variances and day effects."""
-    sure, who = found.variances, data.person
-    t = data.years - found.centre
-    weight = 1 / np.maximum(sure["own"] + sure["within"] / data.count, 1e-300)
-    columns = np.stack(
-        [np.ones(len(t)), t, data.mean - found.level - found.devices[data.device] - found.day_effect[data.day]]
-    )
-    cross = np.array(
-        [[np.bincount(who, weight * a * b, data.people) for b in columns] for a in columns]
-    )  # (3, 3, people)
-    between = np.array([[sure["people"], sure["covariance"]], [sure["covariance"], sure["trends"]]])
-    seen = cross[:2, :2].transpose(2, 0, 1)
-    pull = cross[:2].transpose(2, 0, 1)
-    # X'V^-1[X y] of each person, V^-1 by the matrix inversion lemma without inverting `between`
-    known = pull - seen @ np.linalg.solve(np.eye(2) + between @ seen, between @ pull)  # (people, 2, 3)
+def _trend(found: Fit, weights: F64) -> F64:
+    """(m,) trend by weighted least squares at the fitted variances and day effects, devices and changes estimated with it."""
+    model, parts = found.model
+    data, t, columns = model.data, model.t, model.columns.copy()
+    columns[-1] -= found.day_effect[data.day] / model.scale
+    weight = 1 / (parts["own"] + parts["within"] / data.count)
+
+    def crossed(left: F64, right: F64) -> F64:
+        """(people, l, r) of weighted products."""
+        sums = [[np.bincount(data.person, weight * a * b, data.people) for b in right] for a in left]
+        answer: F64 = np.array(sums).transpose(2, 0, 1)
+        return answer
+
+    own = np.stack([np.ones(len(t)), t])  # what people differ in
+    between = np.array([[parts["people"], parts["covariance"]], [parts["covariance"], parts["trends"]]])
+    seen, pull = crossed(own, own), crossed(own, columns)
+    # X'V^-1[X y] of each person: V^-1 by the matrix inversion lemma, without inverting `between`
+    part = np.linalg.solve(np.eye(2) + between @ seen, between @ pull)
+    known = crossed(columns[:-1], columns) - pull[:, :, :-1].transpose(0, 2, 1) @ part
     total = np.einsum("mp,pij->mij", weights, known)
-    answer: F64 = np.linalg.solve(total[:, :, :2], total[:, :, 2:])[:, 1, 0]
+    effects = np.linalg.solve(total[:, :, :-1], total[:, :, -1:])
+    answer: F64 = effects[:, 1, 0] * model.scale / model.span
     return answer
 
 

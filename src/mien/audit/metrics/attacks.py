@@ -13,12 +13,12 @@ morphing methods for species, ISO/IEC 20059 calls the same two rates MACER and B
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from mien.audit.metrics.recognition import F64, I64, Bools, fmr, fnmr, threshold_at_fmr, wilson
+from mien.audit.metrics.recognition import F64, I64, Bools, eer, fmr, fnmr, threshold_at_fmr, wilson
 from mien.decide import comparisons_needed, in_words, supports
 from mien.errors import EvidenceError
 from mien.types import Metric
@@ -110,6 +110,7 @@ def auc(bona_fide: F64, attack: F64, weights: tuple[F64, F64] | None = None) -> 
 def threshold_at_eer(bona_fide: F64, attack: F64) -> float:
     """The score at which APCER and BPCER differ least, the lowest of such; `recognition.eer` is their mean there."""
     candidates = np.unique(np.concatenate([bona_fide, attack]))
+    candidates = candidates[np.isfinite(candidates)]
     refused = np.searchsorted(np.sort(bona_fide), candidates, side="left") / len(bona_fide)
     accepted = 1 - np.searchsorted(np.sort(attack), candidates, side="left") / len(attack)
     return float(candidates[int(np.argmin(np.round(np.abs(refused - accepted), 12)))])
@@ -173,11 +174,36 @@ def resamples(presentations: Presentations, rounds: int, seed: int) -> Iterator[
         yield weights
 
 
-def interval(presentations: Presentations, statistic: Callable[[F64], float], rounds: int, seed: int) -> Metric:
-    """`statistic` of weights (n,) with the percentile interval over `resamples`; a resample without it counts for none."""
-    values = [_or_nan(statistic, weights) for weights in resamples(presentations, rounds, seed)]
-    low, high = np.nanquantile(values, [0.025, 0.975])
-    return Metric(statistic(np.ones(len(presentations.scores))), float(low), float(high), len(presentations.scores))
+def curve(presentations: Presentations, rounds: int = 1000, seed: int = 0) -> tuple[Metric, Metric]:
+    """D-EER and AUC of all attacks pooled, with percentile intervals over `resamples`.
+
+    Scores are sorted once and each resample is a walk along them; a resample without one of the kinds counts for none."""
+    order = np.argsort(presentations.scores)
+    scores, attack = presentations.scores[order], presentations.attacks[order]
+    starts = np.flatnonzero(np.concatenate([[True], scores[1:] != scores[:-1]]))  # of each run of equal scores
+    values = []
+    for weights in resamples(presentations, rounds, seed):
+        mass = weights[order]
+        refused, stopped = (np.cumsum(np.where(kind, mass, 0)) for kind in (~attack, attack))
+        if refused[-1] and stopped[-1]:
+            below = tuple(np.append(np.append(0, kind)[starts] / kind[-1], 1) for kind in (refused, stopped))
+            values.append(_along(*below))
+    lows, highs = np.quantile(values, [0.025, 0.975], axis=0)
+    exact = eer(presentations.bona_fide, presentations.pooled), auc(presentations.bona_fide, presentations.pooled)
+    count = len(presentations.scores)
+    equal, area = (Metric(exact[k], float(lows[k]), float(highs[k]), count) for k in (0, 1))
+    if exact[1] == 1:  # the kinds do not overlap: what could have been seen of each, by the rule of three
+        least = _unseen(presentations)
+        return replace(equal, high=least), replace(area, low=1 - least)
+    return equal, area
+
+
+def _along(refused: F64, stopped: F64) -> tuple[float, float]:
+    """Equal error rate and area from the shares of each kind below every score, the last being 1: as `eer` and `auc`."""
+    gaps = np.abs(refused[:-1] + stopped[:-1] - 1)
+    nearest = int(np.argmin(np.round(gaps, 12)))
+    area = np.sum(np.diff(refused) * (stopped[:-1] + stopped[1:])) / 2
+    return float(refused[nearest] + 1 - stopped[nearest]) / 2, float(area)
 
 
 def share(presentations: Presentations, hits: Bools, chosen: Bools, rounds: int = 1000, seed: int = 0) -> Metric:
@@ -198,7 +224,7 @@ def max_share(
     """The greatest share of `hits` (n,) over `species`, with an interval that respects that it is a maximum.
 
     The bootstrap distribution of a maximum lies above it when species are alike: of eight equal species its percentile
-    interval holds the truth in 8 to 40 cases of 100. The interval here runs from the highest lower bound of a species
+    interval holds the truth in 7 to 40 cases of 100. The interval here runs from the highest lower bound of a species
     (each at 1 - 0.05 / species, so that all hold at once) to the highest upper bound, and holds it in 95 or more."""
     if not species:
         raise EvidenceError(f"No attack species has {LEAST} presentations.", "Record more attacks.")
@@ -217,16 +243,48 @@ def max_share(
     return Metric(value, min(low, value), high, int(sum(map(np.sum, groups))))
 
 
+def hter(presentations: Presentations, accepted: Bools, rounds: int = 1000, seed: int = 0) -> Metric:
+    """Half total error rate: mean of the pooled attacks' share that is `accepted` (n,) and the bona fide one that is not."""
+    attacks = presentations.attacks
+    value = float(np.mean(accepted[attacks]) + np.mean(~accepted[~attacks])) / 2
+    values = _shares(presentations, accepted == attacks, [attacks, ~attacks], rounds, seed)
+    low, high = np.nanquantile(values.mean(axis=1), [0.025, 0.975])
+    return Metric(value, float(low), _unseen(presentations) if value == 0 else float(high), len(accepted))
+
+
 def _shares(presentations: Presentations, hits: Bools, groups: list[Bools], rounds: int, seed: int) -> F64:
-    """(rounds, groups) share of hits in each group, resample by resample; NaN where a resample has none of it."""
+    """(rounds, groups) share of hits in each group, resample by resample; NaN where a resample has none of it.
+
+    Drawing people, only their counts matter; drawing presentations within a group is drawing a binomial number."""
+    rng = np.random.default_rng(seed)
+    if presentations.subject is None:
+        trials = [int(np.sum(group)) for group in groups]
+        shares = [
+            rng.binomial(n, np.sum(hits & group) / n, rounds) / n for n, group in zip(trials, groups, strict=True)
+        ]
+        return np.stack(shares, axis=1)
+    everyone, numbers = np.unique(presentations.subject, return_inverse=True)
+    size = len(everyone)
+    hit = np.stack([np.bincount(numbers, hits & group, size) for group in groups], axis=1)
+    tried = np.stack([np.bincount(numbers, group, size) for group in groups], axis=1)
     values = np.empty((rounds, len(groups)))
-    kept = [(np.flatnonzero(group), hits[group]) for group in groups]
-    for index, weights in enumerate(resamples(presentations, rounds, seed)):
-        for column, (places, hit) in enumerate(kept):
-            mass = weights[places]
-            total = mass.sum()
-            values[index, column] = mass[hit].sum() / total if total else np.nan
+    for index in range(rounds):
+        drawn = np.bincount(rng.integers(size, size=size), minlength=size).astype(np.float64)
+        total = drawn @ tried
+        values[index] = np.divide(drawn @ hit, total, out=np.full(len(groups), np.nan), where=total > 0)
     return values
+
+
+def _units(presentations: Presentations, chosen: Bools) -> int:
+    """How many independent trials the `chosen` (n,) presentations are: people, or presentations."""
+    people = presentations.subject
+    return int(np.sum(chosen)) if people is None else len(np.unique(people[chosen]))
+
+
+def _unseen(presentations: Presentations) -> float:
+    """Wilson's upper bound of an error rate of which no case was seen, in the kind with fewer independent trials."""
+    attacks = presentations.attacks
+    return wilson(0, min(_units(presentations, kind) for kind in (attacks, ~attacks))).high
 
 
 def _bounded(values: F64, errors: int, presentations: Presentations, chosen: Bools, level: float) -> Metric:
@@ -234,18 +292,10 @@ def _bounded(values: F64, errors: int, presentations: Presentations, chosen: Boo
     if trials == 0:
         raise EvidenceError("A rate needs at least one presentation.")
     low, high = np.nanquantile(values, [(1 - level) / 2, (1 + level) / 2])
-    units = trials if presentations.subject is None else len(np.unique(presentations.subject[chosen]))
+    units = _units(presentations, chosen)
     if errors == 0:
         high = max(high, wilson(0, units, level).high)
     if errors == trials:
         low = min(low, wilson(units, units, level).low)
     value = errors / trials
     return Metric(value, min(float(low), value), max(float(high), value), trials)
-
-
-def _or_nan(statistic: Callable[[F64], float], weights: F64) -> float:
-    """A resample may hold no presentation of a kind."""
-    try:
-        return statistic(weights)
-    except (EvidenceError, ZeroDivisionError):
-        return float("nan")

@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 
 from mien.audit.metrics.recognition import F64, I64, require_support
 from mien.audit.metrics.streaming import Reduced
-from mien.decide import supports
 from mien.errors import EvidenceError
 from mien.types import Metric
 
@@ -293,23 +292,14 @@ def discard_curve(missed: NDArray[np.bool_], quality: F64, person: I64, rounds: 
     whole = curve(np.ones(len(errors)))
     drawn = np.stack([curve(counts[owner].astype(np.float64)) for counts in draws(int(person.max()) + 1, rounds, seed)])
     low, high = np.nanquantile(drawn, [0.025, 0.975], axis=0)
-    areas = _mean_height(drawn, share)
-    area = float(_mean_height(whole, share))
-    ends = np.nanquantile(areas, [0.025, 0.975])
-    gained = np.nanquantile(drawn[:, 0] - areas, [0.025, 0.975])
-    return Discard(
-        share,
-        whole,
-        low,
-        high,
-        Metric(area, float(ends[0]), float(ends[1]), len(missed)),
-        Metric(float(whole[0]) - area, float(gained[0]), float(gained[1]), len(missed)),
-    )
+    area, areas = float(_mean_height(whole, share)), _mean_height(drawn, share)
+    ends = _with_ends(area, areas, len(missed)), _with_ends(float(whole[0]) - area, drawn[:, 0] - areas, len(missed))
+    return Discard(share, whole, low, high, *ends)
 
 
-def supported(rates: Sequence[float], units: int) -> list[float]:
-    """Those of `rates` that so many independent units can support (rule of three)."""
-    return [rate for rate in rates if supports(rate, units)]
+def _with_ends(value: float, drawn: F64, count: int) -> Metric:
+    low, high = np.nanquantile(drawn, [0.025, 0.975])
+    return Metric(value, float(low), float(high), count)
 
 
 def _mean_height(heights: F64, at: F64) -> F64:

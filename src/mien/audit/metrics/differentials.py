@@ -75,18 +75,19 @@ def spanned(value: float, resampled: F64, best: float, n: int, log: bool = False
     """A measure of inequality with its bootstrap interval, which may reach equality: the measure's `best` value.
 
     Noise only ever adds to a largest difference: resamples, noisier than the data, lie too far from equality, and their
-    quantiles would exclude it even where all groups are equal. So the end towards equality is that of the basic bootstrap,
-    which takes the same step back from the estimate, and the other end is the plain quantile, which is the farther one.
-    (Davison and Hinkley, Bootstrap methods, 1997, 5.2.) log: step on the logarithm, for ratios."""
+    quantiles would exclude it even where all groups are equal. The basic bootstrap takes the same step back from the
+    estimate, but trusts a rate of one or two errors too much. So the far end is the plain quantile, and the end towards
+    equality is whichever of the two reaches farther. (Davison and Hinkley, Bootstrap methods, 1997, 5.2.)
+    log: step on the logarithm, for ratios."""
     known = resampled[np.isfinite(resampled)]
     if not len(known):
         return Metric(value, min(value, best), max(value, best), n)
     low, high = (float(end) for end in np.quantile(known, [0.025, 0.975]))
-    far = low if best > value else high
-    near = value * value / far if log else 2 * value - far
+    far, plain = (low, high) if best > value else (high, low)
+    basic = value * value / far if log else 2 * value - far
     if best > value:
-        return Metric(value, min(low, value), min(max(near, value), best), n)
-    return Metric(value, max(min(near, value), best), max(high, value), n)
+        return Metric(value, min(low, value), min(max(basic, plain, value), best), n)
+    return Metric(value, max(min(basic, plain, value), best), max(high, value), n)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -85,7 +85,7 @@ def fully_mated(morphs: Morphs) -> tuple[F64, F64]:
     missed, absent = np.zeros(shape, bool), np.zeros(shape, bool)
     np.logical_or.at(missed, morphs.morph, ~morphs.matched)
     np.logical_or.at(absent, morphs.morph, np.isnan(morphs.scores))
-    return np.sum(~missed & ~absent, axis=2).astype(np.float64), np.sum(~absent, axis=2).astype(np.float64)
+    return np.sum(~missed, axis=2).astype(np.float64), np.sum(~absent, axis=2).astype(np.float64)
 
 
 def rmmr(rate: float, fnmr: float) -> float:

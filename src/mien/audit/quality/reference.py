@@ -29,6 +29,8 @@ def with_reference(looked: Looked, path: str | os.PathLike[str]) -> tuple[Looked
     for row in rows:
         written = row["Filename"]
         number = index.find(written)
+        if number is None:  # OFIQ ran from another folder: the file's own name may do
+            number = index.find(written.replace("\\", "/").rpartition("/")[2])
         if number is None:
             found.add("absent_file", "A picture of the reference software's results that is not in the data.", written)
             continue
