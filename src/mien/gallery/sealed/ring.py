@@ -1,0 +1,117 @@
+"""Arithmetic in Z_q[x] / (x^N + 1): tables per prime, and which of the two kernels do the work.
+
+`kernels` (numba) and `kernels_plain` (numpy) hold the same functions with the same results, bit for bit: every number
+that leaves them is canonical, in [0, q).
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.gallery.sealed.profiles import RING
+
+U32 = NDArray[np.uint32]
+I64 = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Limb:
+    """One prime with the tables of its number-theoretic transform of length `size`.
+
+    The transform evaluates at the odd powers of `root` in bit-reversed order (as Longa and Naehrig, CANS 2016, algorithms 1 and
+    2); `*_shoup` are the factors of Shoup's multiplication, floor(w 2^32 / q).
+    """
+
+    prime: int
+    size: int
+    forward: U32  # (size,) powers of the root, bit-reversed
+    forward_shoup: U32
+    inverse: U32
+    inverse_shoup: U32
+    last: int  # 1 / size …
+    last_shoup: int
+    negative_inverse: int  # -1 / q mod 2^32, for Montgomery's reduction
+    square: int  # 2^64 mod q: lifts a number into Montgomery's form
+
+
+@functools.cache
+def limb(prime: int, size: int = RING) -> Limb:
+    """The tables of one prime, made once."""
+    root = next(
+        candidate
+        for base in range(2, 1000)
+        if pow(candidate := pow(base, (prime - 1) // (2 * size), prime), size, prime) == prime - 1
+    )
+    digits = size.bit_length() - 1
+    order = [int(f"{number:0{digits}b}"[::-1], 2) for number in range(size)]
+    tables = []
+    for base in (root, pow(root, -1, prime)):
+        powers = [pow(base, exponent, prime) for exponent in order]
+        tables += [np.array(powers, np.uint32), np.array([(power << 32) // prime for power in powers], np.uint32)]
+    last = pow(size, -1, prime)
+    return Limb(
+        prime=prime,
+        size=size,
+        forward=tables[0],
+        forward_shoup=tables[1],
+        inverse=tables[2],
+        inverse_shoup=tables[3],
+        last=last,
+        last_shoup=(last << 32) // prime,
+        negative_inverse=-pow(prime, -1, 1 << 32) % (1 << 32),
+        square=pow(2, 64, prime),
+    )
+
+
+def limbs(primes: tuple[int, ...], size: int = RING) -> list[Limb]:
+    """The tables of several primes."""
+    return [limb(prime, size) for prime in primes]
+
+
+@functools.cache
+def kernels(name: str = "") -> Any:
+    """The module that does the work: "numba", "plain", or the first of them that is installed."""
+    if name != "plain":
+        try:
+            return _module("kernels")
+        except ImportError:
+            if name:
+                raise
+    return _module("kernels_plain")
+
+
+def _module(name: str) -> ModuleType:
+    return importlib.import_module(f"mien.gallery.sealed.{name}")
+
+
+def residues(values: NDArray[Any], prime: int) -> U32:
+    """Signed integers of magnitude below the prime -> [0, prime)."""
+    small = values.astype(np.int32, copy=False)
+    return (small + (small >> 31 & prime)).astype(np.uint32)
+
+
+def monomial(power: int, of: Limb) -> U32:
+    """x^power, transformed; (1, size)."""
+    row = np.zeros((1, of.size), np.uint32)
+    row[0, power] = 1
+    kernels().forward(row, of)
+    return row
+
+
+def centred(parts: list[U32], primes: tuple[int, ...]) -> I64:
+    """Residues modulo one or two primes -> the integer of least magnitude that has them (Chinese remainders)."""
+    value = parts[0].astype(np.int64)
+    modulus = primes[0]
+    if len(primes) == 2:
+        first, second = primes
+        step = (parts[1].astype(np.int64) - value) % second * pow(first, -1, second) % second
+        value = value + first * step
+        modulus = first * second
+    return np.where(value > modulus // 2, value - modulus, value)
