@@ -37,8 +37,7 @@ class Limb:
     inverse_shoup: U32
     last: int  # 1 / size …
     last_shoup: int
-    negative_inverse: int  # -1 / q mod 2^32, for Montgomery's reduction
-    square: int  # 2^64 mod q: lifts a number into Montgomery's form
+    constants: U32  # (q, -1 / q mod 2^32, 2^64 mod q): for Montgomery's reduction and for lifting into his form
 
 
 @functools.cache
@@ -65,8 +64,7 @@ def limb(prime: int, size: int = RING) -> Limb:
         inverse_shoup=tables[3],
         last=last,
         last_shoup=(last << 32) // prime,
-        negative_inverse=-pow(prime, -1, 1 << 32) % (1 << 32),
-        square=pow(2, 64, prime),
+        constants=np.array([prime, -pow(prime, -1, 1 << 32) % (1 << 32), pow(2, 64, prime)], np.uint32),
     )
 
 
