@@ -2,6 +2,7 @@
 
     gallery = open_gallery("people.db")      # one durable file
     gallery = open_gallery()                 # in memory
+    gallery = open_gallery("people.sealed", keys="keys")    # encrypted, and searched so (see `mien.gallery.sealed`)
 
 Whichever engine stands behind it, a gallery answers alike: exact search, the same scores, the same refusals.
 """
@@ -10,6 +11,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from mien.errors import UsageError
 from mien.gallery.base import BaseGallery, Receipt
@@ -17,6 +19,10 @@ from mien.gallery.embedded import EmbeddedGallery
 from mien.gallery.memory import MemoryGallery
 from mien.gallery.migrate import Migration, backups, migrate, migrate_in_place
 from mien.gallery.names import subject_name
+from mien.gallery.sealed.paths import is_sealed
+
+if TYPE_CHECKING:
+    from mien.gallery.sealed.opening import KeysAt
 
 __all__ = [
     "BaseGallery",
@@ -33,21 +39,32 @@ __all__ = [
 
 # The seam for engines that are no file: scheme -> opener(address, create, read_only).
 _OPENERS: dict[str, Callable[[str, bool, bool], BaseGallery]] = {}
+_SEALED = ("sealed+http",)  # matchers of sealed galleries
 
 
 def open_gallery(
-    where: str | os.PathLike[str] | None = None, *, create: bool = True, read_only: bool = False
+    where: str | os.PathLike[str] | None = None,
+    *,
+    create: bool = True,
+    read_only: bool = False,
+    keys: KeysAt | None = None,
 ) -> BaseGallery:
     """Open a gallery, or make one.
 
-    where: None or ":memory:" keeps people in memory only; anything else is the path of one durable file.
-    create: make the file if there is none. read_only: refuse every change; a missing file is then never made.
+    where: None or ":memory:" keeps people in memory only; a name that ends in .sealed is the folder of a sealed gallery,
+    sealed+http://127.0.0.1:8765 the matcher of one; anything else is the path of one durable file.
+    create: make it if there is none. read_only: refuse every change; what is missing is then never made.
+    keys: the folder of a sealed gallery's keys; by default what MIEN_KEYS names.
 
-    Raises GalleryNotFound, GalleryCorrupt, GalleryReadOnly, GalleryBusy, UsageError (a folder, an unknown scheme).
+    Raises GalleryNotFound, GalleryCorrupt, GalleryReadOnly, GalleryBusy, UsageError (a folder, an unknown scheme, no keys).
     """
     address = ":memory:" if where is None else os.fspath(where)
     scheme, separator, _ = address.partition("://")
     if separator:
+        if scheme.lower() in _SEALED:
+            from mien.gallery.sealed.remote import open_remote
+
+            return open_remote(address, keys, read_only=read_only)
         opener = _OPENERS.get(scheme.lower())
         if opener is None:
             raise UsageError(
@@ -56,4 +73,8 @@ def open_gallery(
         return opener(address, create, read_only)
     if address == ":memory:":
         return MemoryGallery()
+    if is_sealed(address):
+        from mien.gallery.sealed.opening import open_sealed
+
+        return open_sealed(address, keys, create=create, read_only=read_only)
     return EmbeddedGallery(address, create=create, read_only=read_only)

@@ -15,6 +15,7 @@ from uuid import uuid4
 from mien.errors import InputError, SpaceMismatch, UsageError
 from mien.gallery.base import BaseGallery
 from mien.gallery.embedded import EmbeddedGallery
+from mien.gallery.sealed.paths import is_sealed
 from mien.gallery.store import remove
 from mien.protocols import Embedder
 from mien.types import Face, Sample
@@ -96,6 +97,11 @@ def migrate_in_place(
     gallery was changed meanwhile, UsageError when it is of that space already.
     """
     home = Path(path).absolute()
+    if is_sealed(home):
+        raise UsageError(
+            f"The sealed gallery {path} cannot change models in place.",
+            "Seal a migrated plain gallery, or in Python migrate() from this one into a new sealed one.",
+        )
     fresh = home.with_name(f".{home.name[:100]}.{uuid4().hex[:12]}.migrating")
     with EmbeddedGallery(path, create=False) as source:
         if source.space == embedder.space:

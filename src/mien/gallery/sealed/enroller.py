@@ -1,0 +1,222 @@
+"""The enroller: it takes people in. It holds the public key, the MAC key and the record key, and no secret key:
+it can add templates and read names, and cannot read templates or scores.
+
+A key holder that enrols by itself lends it two things: a quieter encryption for many templates at once, and the vault, where
+the templates are kept exactly as they were (see `key_holder`).
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mien.gallery.crops import pack_face
+from mien.gallery.matrix import check_samples
+from mien.gallery.sealed import scheme
+from mien.gallery.sealed.index import Index, about
+from mien.gallery.sealed.keys import PublicKey
+from mien.gallery.sealed.profiles import Layout, layout_for
+from mien.gallery.sealed.records import U32, Change, Detail, GroupRow, GroupWrite, Marker, SampleRow, Sealer, SubjectRow
+from mien.types import F32, Sample, Template
+
+if TYPE_CHECKING:
+    from mien.gallery.sealed.key_holder import Vault
+
+SHORT = 64  # vectors of fewer coordinates, which no embedder makes, get a block of as many: fewer slots, less noise
+Fetch = Callable[[Sequence[int]], dict[int, tuple[GroupRow, U32]]]
+Bulk = Callable[[Layout, F32], U32]
+
+
+@dataclass(frozen=True, slots=True)
+class Newcomer:
+    """Somebody to enrol, checked already."""
+
+    name: str
+    samples: Sequence[Sample]
+    metadata: str | None  # JSON; None leaves what was there
+    enrolled: str
+
+
+@dataclass(slots=True)
+class _Draft:
+    """A change in the making."""
+
+    index: Index
+    layout: Layout
+    subjects: dict[bytes, SubjectRow]
+    samples: list[SampleRow]
+    details: dict[int, Detail]
+    vectors: dict[int, dict[int, F32]]  # group -> slot -> vector
+    free: list[tuple[int, int]]  # (group, slot), the next at the end
+    last_sample: int
+    last_group: int
+
+
+class Enroller:
+    """Makes changes that add people.
+
+    public: the public key. bulk, vault: the key holder's, where it is in the same process. edge: up to how many templates are
+    sent as public-key ciphertexts, for a matcher to place, although there is `bulk`."""
+
+    def __init__(
+        self,
+        public: PublicKey,
+        marker: Marker,
+        sealer: Sealer,
+        bulk: Bulk | None = None,
+        vault: Vault | None = None,
+        edge: int = 0,
+    ) -> None:
+        self.public, self._marker, self._sealer = public, marker, sealer
+        self._bulk, self._vault, self._edge = bulk, vault, edge
+
+    def enrol(
+        self, index: Index, newcomers: Sequence[Newcomer], fetch: Fetch, size: int = 0
+    ) -> tuple[Change | None, int]:
+        """(change, how many templates are new); None where there is nothing to change.
+
+        size: templates that the gallery will hold, where that is known; its layout is chosen by it once.
+        Raises InputError, SpaceMismatch as every gallery does."""
+        space, dimension = index.notes["space"], index.head.dimension or None
+        for one in newcomers:
+            if one.samples or one.name not in index.ids:
+                space, dimension = check_samples(one.samples, space, dimension, index.where)
+        if dimension is None:
+            return None, 0
+        layout = self._layout(index, newcomers, dimension, size)
+        draft = _Draft(index, layout, {}, [], {}, {}, [], index.head.last_sample, index.head.last_group)
+        draft.free = self._free(draft)
+        added = sum(self._take(draft, one) for one in newcomers)
+        if not draft.subjects and not draft.samples:
+            return None, 0
+        groups = self._groups(draft, fetch, added)
+        head = replace(
+            index.head,
+            dimension=dimension,
+            block=layout.block,
+            last_sample=draft.last_sample,
+            last_group=draft.last_group,
+        )
+        change = Change(head, tuple(draft.subjects.values()), tuple(draft.samples), draft.details, groups)
+        return index.sealed_head(change, space, index.notes["points"]), added
+
+    def _layout(self, index: Index, newcomers: Sequence[Newcomer], dimension: int, size: int) -> Layout:
+        if index.head.dimension:
+            return index.head.layout
+        if dimension < SHORT:
+            return Layout(dimension, SHORT)
+        return layout_for(dimension, max(size, sum(len(one.samples) for one in newcomers)), self.public.profile)
+
+    def _free(self, draft: _Draft) -> list[tuple[int, int]]:
+        """Free slots of the groups there are, first group last."""
+        every = range(draft.layout.slots)
+        return [
+            (group, slot)
+            for group in sorted(draft.index.groups, reverse=True)
+            for slot in every
+            if slot not in draft.index.slots.get(group, ())
+        ]
+
+    def _take(self, draft: _Draft, one: Newcomer) -> int:
+        """Add the rows of one person; returns how many templates are new."""
+        index, subject = draft.index, draft.index.ids.get(one.name)
+        old = None if subject is None else index.people[subject]
+        if subject is None:
+            subject = secrets.token_bytes(16)
+        known = {index.record(index.samples[number])["fingerprint"] for number in index.kept.get(subject, ())}
+        metadata = one.metadata if one.metadata is not None else old.metadata if old else "{}"
+        enrolled = old.enrolled if old else one.enrolled
+        if old is None or metadata != old.metadata:
+            draft.subjects[subject] = self._subject(subject, one.name, metadata, enrolled)
+        added = 0
+        for sample in one.samples:
+            mark = self._marker.fingerprint(sample.template.vector.tobytes())
+            if mark not in known:
+                known.add(mark)
+                self._sample(draft, subject, sample, mark)
+                added += 1
+        return added
+
+    def _subject(self, subject: bytes, name: str, metadata: str, enrolled: str) -> SubjectRow:
+        record = self._sealer.seal_json([name, metadata, enrolled], b"subject" + subject)
+        return self._marker.subject(SubjectRow(subject, record))
+
+    def _sample(self, draft: _Draft, subject: bytes, sample: Sample, fingerprint: str) -> None:
+        if not draft.free:
+            self._open_group(draft)
+        group, slot = draft.free.pop()
+        draft.last_sample += 1
+        row = SampleRow(draft.last_sample, subject, group, slot, b"", b"")
+        vector, quality = sample.template.vector, sample.template.quality
+        picture = b""
+        if sample.face is not None:
+            png, geometry = pack_face(sample.face)
+            text = json.dumps(geometry).encode()
+            picture = self._sealer.seal(len(text).to_bytes(4, "little") + text + png, b"picture" + about(row))
+        kept = b"" if self._vault is None else self._vault.seal(vector.tobytes(), about(row))
+        detail = Detail(kept, picture)
+        record = {
+            "quality": None if quality is None else float(quality),
+            "source": sample.source,
+            "fingerprint": fingerprint,
+            "image": sample.face is not None,
+        }
+        row = replace(row, record=self._sealer.seal_json(record, about(row)), detail=detail.digest)
+        draft.samples.append(self._marker.sample(row))
+        draft.details[row.number] = detail
+        draft.vectors.setdefault(group, {})[slot] = vector
+
+    def _open_group(self, draft: _Draft) -> None:
+        """Begin a group: its slots in random order, one of them for a canary where there is a key holder to know it."""
+        draft.last_group += 1
+        slots = list(range(draft.layout.slots))
+        secrets.SystemRandom().shuffle(slots)
+        draft.free = [(draft.last_group, slot) for slot in slots]
+        if self._vault is not None and len(slots) > 1:
+            subject = secrets.token_bytes(16)
+            draft.subjects[subject] = self._subject(subject, "", "{}", "")
+            vector = self._vault.canary(draft.last_group, draft.layout.dimension)
+            self._sample(draft, subject, Sample(Template(vector, "canary")), "")
+
+    def _groups(self, draft: _Draft, fetch: Fetch, added: int) -> tuple[GroupWrite, ...]:
+        there = [number for number in draft.vectors if number in draft.index.groups]
+        found = fetch(there) if there else {}
+        at_edge = self._bulk is None or added <= self._edge
+        writes = []
+        for number, vectors in draft.vectors.items():
+            row, body = found.get(number, (GroupRow(number, -1), None))
+            if number in there:
+                draft.index.check_group(number, row, body)
+            make = self._placed if at_edge else self._packed
+            body, rows = make(draft.layout, vectors, body)
+            mark = self._marker.group(number, row.version + 1, body)
+            writes.append(GroupWrite(mark, None if at_edge else body, rows))
+        return tuple(writes)
+
+    def _packed(
+        self, layout: Layout, vectors: dict[int, F32], body: U32 | None
+    ) -> tuple[U32, tuple[tuple[int, U32], ...]]:
+        """The group with the vectors added by the key holder's encryption."""
+        assert self._bulk is not None
+        rows = np.zeros((layout.slots, layout.dimension), np.float32)
+        for slot, vector in vectors.items():
+            rows[slot] = vector
+        fresh = self._bulk(layout, rows)[0]
+        return (fresh if body is None else scheme.add(body, fresh, self.public.profile)), ()
+
+    def _placed(
+        self, layout: Layout, vectors: dict[int, F32], body: U32 | None
+    ) -> tuple[U32, tuple[tuple[int, U32], ...]]:
+        """The same with the public key: what the matcher is going to make of the ciphertexts, and the ciphertexts."""
+        of = self.public.profile
+        rows = tuple((slot, scheme.encrypt_template(self.public, layout, vector)) for slot, vector in vectors.items())
+        for slot, row in rows:
+            placed = scheme.place(row, slot, layout, of)
+            body = placed if body is None else scheme.add(body, placed, of)
+        assert body is not None
+        return body, rows

@@ -1,0 +1,316 @@
+"""A gallery whose templates are compared without being decrypted.
+
+With the keys and the ciphertexts in one process, as here, it is encryption at rest: it protects the disk, its copies and its
+backups, not against whoever reads this process's memory. With the matcher behind an address (`remote`), the machine that
+stores and compares learns neither templates nor probes, scores or names.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+
+from mien.errors import GalleryBusy, GalleryCorrupt, GalleryReadOnly, UsageError
+from mien.gallery.base import BaseGallery, Removed
+from mien.gallery.crops import unpack_face
+from mien.gallery.matrix import check_template
+from mien.gallery.names import subject_name
+from mien.gallery.sealed.enroller import Enroller, Newcomer
+from mien.gallery.sealed.eraser import Eraser
+from mien.gallery.sealed.index import Index, about
+from mien.gallery.sealed.key_holder import KeyHolder
+from mien.gallery.sealed.matcher import Depot, Matcher, check_identity
+from mien.gallery.sealed.probe_device import ProbeDevice
+from mien.gallery.sealed.records import Change, Detail, SampleRow
+from mien.types import F32, Match, Person, Sample, Template
+
+__all__ = ["SealedGallery"]
+
+RETRIES = 50  # changes made anew because somebody else was faster
+_BLOCK = 64  # samples read at a time, crops with them
+
+
+class SealedGallery(BaseGallery):
+    """People behind a matcher, with all keys in this object: enroller, probe device and key holder in one.
+
+    Scores are those of the plain gallery within 1e-4 (in the exact profile: exactly those of templates in steps of 1/256);
+    subjects closer to each other than that may change places. Every search counts against the keys' quota."""
+
+    def __init__(self, depot: Depot, holder: KeyHolder, where: str, *, read_only: bool = False, edge: int = 0) -> None:
+        super().__init__(where)
+        self._depot, self._holder, self._read_only = depot, holder, read_only
+        head = depot.head()
+        check_identity(holder.keys.identity, head)
+        self._marker, self._sealer = holder.marker(head.gallery), holder.sealer(head.gallery)
+        self._vault = holder.vault(head.gallery)
+        self._index = Index(self._marker, self._sealer, where, head)
+        self._loaded = False
+        self._device = ProbeDevice(holder.keys.public)
+        public = holder.keys.public
+        self._enroller = Enroller(public, self._marker, self._sealer, holder.encrypt, self._vault, edge)
+        self._refresh()
+
+    @property
+    def in_process(self) -> bool:
+        """Whether keys and ciphertexts are in one process: then this is encryption at rest."""
+        return isinstance(self._depot, Matcher)
+
+    @property
+    def identity(self) -> str:
+        """Of the keys."""
+        return self._holder.keys.identity
+
+    def enrol_many(self, newcomers: Sequence[Newcomer], size: int = 0) -> int:
+        """`enrol` for many people in one step; returns how many templates were new. size: templates to expect in all."""
+        with self._lock:
+            self._refresh()
+            return self._enrol(newcomers, size)
+
+    def search(self, probe: Template, k: int = 5) -> list[Match]:
+        """The k best subjects (fewer where fewer are enrolled), best first, ties by name; exhaustive, while encrypted.
+
+        Raises SpaceMismatch, InputError for a probe that is no unit vector, UsageError for k < 1, GalleryError for an answer
+        of the matcher that fails its checks, or a quota that is used up."""
+        for _ in range(RETRIES):
+            with self._lock:
+                self._refresh()
+                check_template(probe, self._space, self._dimension, self.where)
+                head = self._index.head
+                if k < 1 or not head.dimension:
+                    return self._nobody(k)
+            response = self._depot.search(self._device.encrypt(head.layout, probe.vector))
+            with self._lock:
+                self._refresh()
+                if response.revision == self._index.head.revision:
+                    return self._holder.matches(self._index, response, k, probe.vector)
+        raise self._busy()
+
+    def people(self) -> list[Person]:
+        with self._lock:
+            self._refresh()
+            found = []
+            for name, subject in sorted(self._index.ids.items()):
+                rows = [self._index.samples[number] for number in self._index.kept[subject]]
+                images = sum(self._index.record(row)["image"] for row in rows)
+                who = self._index.people[subject]
+                found.append(Person(name, len(rows), images, json.loads(who.metadata), who.enrolled))
+            return found
+
+    def samples(self, subject: str | None = None) -> Iterator[tuple[str, Sample]]:
+        name = None if subject is None else subject_name(subject)
+        with self._lock:
+            self._refresh()
+            if name is not None and name not in self._index.ids:
+                raise self._unknown(name)
+            names = sorted(self._index.ids) if name is None else [name]
+            walk = [(each, number) for each in names for number in self._index.kept[self._index.ids[each]]]
+        return self._walk(walk)
+
+    def verify(self) -> list[str]:
+        faults: list[str] = []
+        with self._lock:
+            self._usable()
+            try:
+                if isinstance(self._depot, Matcher):
+                    faults += self._depot.store.faults()
+                self._loaded = False
+                self._refresh()
+            except GalleryCorrupt as error:
+                return [*faults, error.message]
+            for group in sorted(self._index.groups):
+                faults += self._faults_of_group(group)
+        return faults
+
+    def backup(self, path: str | os.PathLike[str]) -> None:
+        """Write a copy to a new embedded gallery at `path`: not sealed, so put it where plain templates may lie."""
+        from mien.gallery.embedded import EmbeddedGallery
+        from mien.gallery.store import appear
+
+        with self._lock, appear(path) as fresh, EmbeddedGallery(fresh) as target:
+            for person in self.people():
+                kept = [sample for _, sample in self.samples(person.subject)]
+                target.enrol(person.subject, kept, person.metadata, enrolled=person.enrolled)
+
+    def forget_sample(self, subject: str, template: Template) -> bool:
+        name = subject_name(subject)
+        with self._lock:
+            self._refresh()
+            check_template(template, self._space, self._dimension, self.where)
+            return self._remove(name, template.vector.tobytes()).samples > 0
+
+    @property
+    def templates(self) -> int:
+        with self._lock:
+            self._refresh()
+            return self._index.templates
+
+    def __len__(self) -> int:
+        with self._lock:
+            self._refresh()
+            return len(self._index.ids)
+
+    def __contains__(self, subject: str) -> bool:
+        name = subject_name(subject)
+        with self._lock:
+            self._refresh()
+            return name in self._index.ids
+
+    # --- inside ---------------------------------------------------------------------------------------------------
+
+    @property
+    def _space(self) -> str | None:
+        space: str | None = self._index.notes["space"]
+        return space
+
+    @property
+    def _points(self) -> str:
+        points: str = self._index.notes["points"]
+        return points
+
+    @property
+    def _dimension(self) -> int | None:
+        return self._index.head.dimension or None
+
+    def _keep(self, points: str) -> None:
+        self._change(lambda: self._index.sealed_head(Change(self._index.head), self._space, points))
+
+    def _refresh(self) -> None:
+        self._usable()
+        for _ in range(RETRIES):
+            head = self._depot.head()
+            if self._loaded and head == self._index.head:
+                return
+            check_identity(self.identity, head)
+            since = (self._index.head.revision, self._index.head.epoch) if self._loaded else (-1, -1)
+            self._loaded = False  # what fails half-way is read again as a whole
+            self._index.update(self._depot.state(*since))
+            self._loaded = True
+            if self._holder.ledger.witness(self._index.head, self.where):
+                return
+            self._loaded = False
+            if self._depot.head().revision <= self._index.head.revision:  # else others were merely faster
+                raise self._holder.ledger.put_back(self._index.head, self.where)
+        raise self._busy()
+
+    def _change(self, make: Callable[[], Change | None]) -> None:
+        if self._read_only:
+            raise GalleryReadOnly(f"The gallery {self.where} was opened for reading only.", "Open it for writing.")
+        for _ in range(RETRIES):
+            change = make()
+            if change is None:
+                return
+            done = self._depot.apply(change, self._marker.token())
+            self._refresh()
+            if done:
+                return
+        raise self._busy()
+
+    def _add(self, name: str, samples: list[Sample], metadata: str | None, enrolled: str) -> int:
+        return self._enrol([Newcomer(name, samples, metadata, enrolled)], 0)
+
+    def _enrol(self, newcomers: Sequence[Newcomer], size: int) -> int:
+        added = 0
+
+        def make() -> Change | None:
+            nonlocal added
+            change, added = self._enroller.enrol(self._index, newcomers, self._depot.groups, size)
+            return change
+
+        self._change(make)
+        return added
+
+    def _remove(self, name: str, vector: bytes | None) -> Removed:
+        removed = Removed(0, 0, "")
+
+        def make() -> Change | None:
+            nonlocal removed
+            subject = self._index.ids.get(name)
+            if subject is None:
+                raise self._unknown(name)
+            rows = [self._index.samples[number] for number in self._index.kept[subject]]
+            if vector is not None:
+                mark = self._marker.fingerprint(vector)
+                rows = [row for row in rows if self._index.record(row)["fingerprint"] == mark]
+            removed = self._receipt(rows)
+            if not rows:
+                return None
+            return Eraser(self._holder).erase(self._index, [row.number for row in rows], self._depot.groups)
+
+        self._change(make)
+        return removed
+
+    def _receipt(self, rows: Sequence[SampleRow]) -> Removed:
+        details = self._depot.details([row.number for row in rows])
+        vectors = [self._vector(row, details.get(row.number)).tobytes() for row in rows]
+        images = sum(self._index.record(row)["image"] for row in rows)
+        return Removed(len(rows), images, hashlib.blake2b(b"".join(vectors), digest_size=16).hexdigest())
+
+    def _walk(self, walk: list[tuple[str, int]]) -> Iterator[tuple[str, Sample]]:
+        for start in range(0, len(walk), _BLOCK):
+            block = walk[start : start + _BLOCK]
+            with self._lock:
+                self._refresh()
+                here = [(name, self._index.samples[number]) for name, number in block if number in self._index.samples]
+                details = self._depot.details([row.number for _, row in here])
+                found = [(name, self._sample(row, details.get(row.number))) for name, row in here]
+            yield from found
+
+    def _sample(self, row: SampleRow, detail: Detail | None) -> Sample:
+        record, face = self._index.record(row), None
+        if record["image"]:
+            packed = self._index.picture(row, detail)
+            size = 4 + int.from_bytes(packed[:4], "little")
+            face = unpack_face(packed[size:], json.loads(packed[4:size]))
+        template = Template(self._vector(row, detail), self._space or "", record["quality"])
+        return Sample(template, face, record["source"])
+
+    def _vector(self, row: SampleRow, detail: Detail | None) -> F32:
+        """As it was enrolled; where an enroller without the vault took it in, as it decrypts."""
+        kept = self._index.checked(row, detail).vector
+        if kept:
+            return np.frombuffer(self._vault.open(kept, about(row)), np.float32)
+        (_, body) = self._depot.groups([row.group])[row.group]
+        vector = self._holder.templates(self._index.head.layout, body[None])[0, row.slot]
+        unit: F32 = (vector / np.linalg.norm(vector)).astype(np.float32)
+        return unit
+
+    def _faults_of_group(self, group: int) -> list[str]:
+        """Marks, kept vectors against decrypted ones, crops."""
+        layout, faults = self._index.head.layout, []
+        try:
+            stored, body = self._depot.groups([group])[group]
+            self._index.check_group(group, stored, body)
+        except (GalleryCorrupt, KeyError) as error:
+            return [getattr(error, "message", f"Group {group} is missing.")]
+        held = self._holder.templates(layout, body[None])[0]
+        rows = [row for row in self._index.samples.values() if row.group == group]
+        details = self._depot.details([row.number for row in rows])
+        for row in rows:
+            try:
+                vector = self._vector(row, details.get(row.number))
+                if row.number != getattr(self._index.canaries.get(group), "number", None):
+                    self._sample(row, details.get(row.number))
+                if np.abs(vector - held[row.slot]).max() > 1e-3 + 1 / self._holder.keys.public.profile.steps:
+                    faults.append(f"Sample {row.number} is not what its group holds.")
+            except GalleryCorrupt as error:
+                faults.append(error.message)
+        empty = np.ones(layout.slots, bool)
+        empty[list(self._index.slots[group])] = False
+        if np.abs(held[empty]).max(initial=0.0) > 1e-2:
+            faults.append(f"Group {group} holds something where nobody is enrolled.")
+        return faults
+
+    def _nobody(self, k: int) -> list[Match]:
+        if k < 1:
+            raise UsageError(f"{k} matches were asked for.", "Ask for at least one.")
+        return []
+
+    def _busy(self) -> GalleryBusy:
+        return GalleryBusy(f"The gallery {self.where} is being changed all the time.", "Try again later.")
+
+    def _release(self) -> None:
+        self._depot.close()

@@ -1,0 +1,148 @@
+"""The matcher: it stores and compares ciphertexts, and holds no key.
+
+What it can see: how many people, templates and groups there are, which rows belong together, when rows come and go, when and
+how often is searched, how long names and metadata are within 128 bytes. What it cannot: names, templates, probes, scores,
+who was found.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from mien.errors import GalleryBusy, GalleryError
+from mien.gallery.sealed import folder as home
+from mien.gallery.sealed import scheme
+from mien.gallery.sealed.probe_device import Probe
+from mien.gallery.sealed.profiles import profile
+from mien.gallery.sealed.records import U32, Change, Detail, GroupRow, Head, State
+from mien.gallery.sealed.store import Snapshot, Store
+
+if TYPE_CHECKING:
+    from mien.gallery.sealed.keys import PublicKey
+
+RETRIES = 20  # searches begun anew because somebody wrote meanwhile
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Response:
+    """An encrypted answer: one row per group, in the order of `numbers`."""
+
+    revision: int  # of the gallery as it was searched
+    numbers: tuple[int, ...]
+    body: U32  # (groups, limbs, 3, ring)
+
+
+class Depot(Protocol):
+    """What a sealed gallery asks of a matcher, be it in this process or behind an address."""
+
+    def head(self) -> Head:
+        """The head as it is now."""
+
+    def state(self, revision: int = -1, epoch: int = -1) -> State:
+        """Rows since then."""
+
+    def details(self, numbers: Sequence[int]) -> dict[int, Detail]:
+        """Sealed vectors and crops of samples."""
+
+    def groups(self, numbers: Sequence[int]) -> dict[int, tuple[GroupRow, U32]]:
+        """Rows and bytes of groups."""
+
+    def search(self, probe: Probe) -> Response:
+        """Every score, encrypted."""
+
+    def apply(self, change: Change, token: bytes) -> bool:
+        """Take a step; False when somebody else was faster. token: see `Marker.token`."""
+
+    def close(self) -> None:
+        """Let go."""
+
+
+class Matcher:
+    """Searches one folder. Threads may share it; what is not comparing takes turns.
+
+    public: the public key, to sanitise with: needed where key holder and gallery owner differ, because a response that is
+    not sanitised tells the key holder the templates themselves. threads: for one search."""
+
+    def __init__(self, store: Store, public: PublicKey | None = None, threads: int | None = None) -> None:
+        self.store = store
+        self.public = public
+        self.threads = threads or os.cpu_count() or 1
+        self._lock = threading.RLock()
+
+    def head(self) -> Head:
+        """The head as it is now."""
+        with self._lock:
+            return self.store.head()
+
+    def state(self, revision: int = -1, epoch: int = -1) -> State:
+        """Rows since then."""
+        with self._lock:
+            return self.store.state(revision, epoch)
+
+    def details(self, numbers: Sequence[int]) -> dict[int, Detail]:
+        """Sealed vectors and crops of samples."""
+        with self._lock:
+            return self.store.details(numbers)
+
+    def groups(self, numbers: Sequence[int]) -> dict[int, tuple[GroupRow, U32]]:
+        """Rows and bytes of groups."""
+        with self._lock:
+            return self.store.groups(numbers)
+
+    def search(self, probe: Probe) -> Response:
+        """Every score, encrypted. Raises GalleryError for a probe of other keys, InputError for one of other shape."""
+        for _ in range(RETRIES):
+            with self._lock:
+                seen = self.store.snapshot()
+            check_identity(probe.identity, seen.head)
+            answer = self.compare(probe, seen)
+            if self.head().revision == seen.head.revision:  # else a place may have been written meanwhile
+                return answer
+        raise GalleryBusy(f"The gallery {self.store.folder} is being changed all the time.", "Try again later.")
+
+    def compare(self, probe: Probe, seen: Snapshot) -> Response:
+        """The search itself, over what a snapshot saw: no lock is needed."""
+        if not seen.numbers:
+            return Response(seen.head.revision, (), np.empty((0, 0, 3, 0), np.uint32))
+        of, layout = profile(seen.head.profile), seen.head.layout
+        groups = seen.body.reshape(-1, *seen.head.row_shape)
+        found = scheme.search(groups, probe.body, layout, of, self.threads)[list(seen.places)]
+        if self.public is not None:
+            found = scheme.sanitise(self.public, layout, found)
+        return Response(seen.head.revision, seen.numbers, found)
+
+    def apply(self, change: Change, token: bytes) -> bool:
+        """Take a step; False when somebody else was faster."""
+        with self._lock:
+            return self.store.apply(change)
+
+    def close(self) -> None:
+        """Let go of the files."""
+        with self._lock:
+            self.store.close()
+
+
+def check_identity(identity: str, head: Head) -> None:
+    """Raise GalleryError where something was made for other keys than the gallery's."""
+    if identity != head.identity:
+        raise GalleryError(
+            f"These keys are {identity}, but the gallery was sealed with {head.identity}.",
+            "Name the folder with the gallery's own keys.",
+        )
+
+
+def public_of(store: Store) -> PublicKey:
+    """The public key that lies in a gallery's folder. Raises InputError, UsageError where it is damaged or missing."""
+    from mien.gallery.sealed.keys import load_public
+
+    folder: Path = home.public_folder(store.folder, store.head().identity)
+    public = load_public(folder)
+    check_identity(public.identity, store.head())
+    return public

@@ -1,0 +1,125 @@
+"""The client of a matcher behind an address: sealed+http://127.0.0.1:8765.
+
+The client is enroller, probe device and key holder; the matcher stores and compares. The client reads all rows of the gallery
+once and then what is new, names too, because asking for the names of those who were found would tell the matcher who they are.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+from collections.abc import Sequence
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+from mien import errors
+from mien.errors import GalleryBusy, GalleryError, GalleryNotFound, MienError, UsageError
+from mien.gallery.sealed import bodies
+from mien.gallery.sealed.gallery import SealedGallery
+from mien.gallery.sealed.matcher import Response
+from mien.gallery.sealed.opening import KeysAt, holder_of, keys_at
+from mien.gallery.sealed.probe_device import Probe
+from mien.gallery.sealed.profiles import profile
+from mien.gallery.sealed.records import U32, Change, Detail, GroupRow, Head, State
+
+LARGEST_ANSWER = 1 << 30  # bytes: a million templates answer with 183 MiB
+TIMEOUT = 60.0  # s without a byte
+EDGE = 8  # templates enrolled at a time up to which the matcher gets public-key ciphertexts and places them itself
+
+
+class RemoteMatcher:
+    """A matcher at an address; one connection per request. Raises GalleryNotFound where none answers."""
+
+    def __init__(self, address: str, timeout: float = TIMEOUT) -> None:
+        parts = urlsplit(address.removeprefix("sealed+"))
+        try:
+            self._host, self._port = parts.hostname or "", parts.port or 80
+        except ValueError:
+            self._host = ""
+        if not self._host or parts.scheme != "http" or parts.path not in ("", "/"):
+            raise UsageError(
+                f"{address} is no address of a matcher.", "Write for instance sealed+http://127.0.0.1:8765."
+            )
+        self.address, self._timeout = address, timeout
+
+    def head(self) -> Head:
+        """The head as it is now."""
+        return bodies.unpack_head(self._ask("GET", "/v1/head"))
+
+    def state(self, revision: int = -1, epoch: int = -1) -> State:
+        """Rows since then."""
+        return bodies.unpack_state(self._ask("GET", "/v1/state?" + urlencode({"revision": revision, "epoch": epoch})))
+
+    def details(self, numbers: Sequence[int]) -> dict[int, Detail]:
+        """Sealed vectors and crops of samples."""
+        return bodies.unpack_details(self._ask("GET", "/v1/details?" + _listed(numbers)))
+
+    def groups(self, numbers: Sequence[int]) -> dict[int, tuple[GroupRow, U32]]:
+        """Rows and bytes of groups."""
+        found: dict[int, tuple[GroupRow, U32]] = {}
+        for start in range(0, len(numbers), 16):
+            found |= bodies.unpack_groups(self._ask("GET", "/v1/groups?" + _listed(numbers[start : start + 16])))
+        return found
+
+    def search(self, probe: Probe) -> Response:
+        """Every score, encrypted."""
+        return bodies.unpack_response(self._ask("POST", "/v1/search", bodies.pack_probe(probe)))
+
+    def apply(self, change: Change, token: bytes) -> bool:
+        """Take a step; False when somebody else was faster."""
+        answer = self._ask("POST", "/v1/change", bodies.pack_change(change), {"Authorization": f"Bearer {token.hex()}"})
+        return bool(bodies.unpack(answer, "done")[0].get("done"))
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
+    def _ask(self, method: str, path: str, body: bytes | None = None, more: dict[str, str] | None = None) -> bytes:
+        line = http.client.HTTPConnection(self._host, self._port, timeout=self._timeout)
+        try:
+            line.request(method, path, body, {"Content-Type": bodies.TYPE, **(more or {})})
+            answer = line.getresponse()
+            length = int(answer.headers.get("Content-Length", "-1"))
+            if not 0 <= length <= LARGEST_ANSWER:
+                raise GalleryError(f"The answer of {self.address} is of no size to be read.", "Is it a matcher?")
+            content = answer.read(length)
+        except ConnectionRefusedError:
+            raise GalleryNotFound(
+                f"No matcher answers at {self.address}.", "Start one with: mien serve-matcher people.sealed"
+            ) from None
+        except TimeoutError:
+            raise GalleryBusy(f"The matcher at {self.address} does not answer.", "Try again later.") from None
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            raise GalleryError(
+                f"The matcher at {self.address} failed: {error}.", "Try again; look at its log."
+            ) from error
+        finally:
+            line.close()
+        if answer.status != 200:
+            raise _told(content, self.address)
+        return content
+
+
+def open_remote(address: str, keys: KeysAt | None = None, *, read_only: bool = False) -> SealedGallery:
+    """The sealed gallery behind a matcher. Raises as `open_sealed`, and GalleryNotFound where no matcher answers."""
+    at = keys_at(keys)
+    matcher = RemoteMatcher(address)
+    head = matcher.head()
+    profile(head.profile)
+    return SealedGallery(matcher, holder_of(at, head.identity), address, read_only=read_only, edge=EDGE)
+
+
+def _listed(numbers: Sequence[int]) -> str:
+    return urlencode({"numbers": ",".join(map(str, numbers))})
+
+
+def _told(content: bytes, address: str) -> MienError:
+    """The error that a problem document tells."""
+    try:
+        problem: Any = json.loads(content)
+        kind = getattr(errors, str(problem["type"]))
+        if not issubclass(kind, MienError):
+            raise TypeError
+        error: MienError = kind(f"The matcher at {address} says: {problem['detail']}", str(problem["remedy"]))
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return GalleryError(f"The matcher at {address} failed without a reason.", "Is it a matcher?")
+    return error
