@@ -2,8 +2,8 @@
 
 `Rebuild` has the shape of PFIP (arXiv 2507.02414): CKKS slots, m-dimensional codes packed slots / m to a ciphertext, inner
 products by multiplying, rescaling and log2(m) rotations, then the same in full for a shortlist. It was written from the
-abstract and the description of its packing; the authors' code, parameters and hardware were not seen. `Naive` is the loop of tutorials: one
-ciphertext per template, one `dot` each. Both are baselines for measuring, not product code.
+abstract and the description of its packing; the authors' code, parameters and hardware were not seen. `Naive` is the loop of
+tutorials: one ciphertext per template, one `dot` each. Both are baselines for measuring, not product code.
 """
 
 from __future__ import annotations
