@@ -1,6 +1,6 @@
 """Words typed to verbs of the engine, and what they decide back to words, JSON or CSV.
 
-One file per verb, loaded when its verb is called: the table below is all that `mien --help` needs.
+One file per verb (`-` is `_` in its name), loaded when its verb is called: the table below is all that `mien --help` needs.
 """
 
 from __future__ import annotations
@@ -17,6 +17,9 @@ VERBS = {
     "forget": "Erase a person from a gallery, with a receipt.",
     "calibrate": "Work out thresholds and their evidence from the gallery's own people.",
     "migrate": "Move a gallery to another embedder, from the crops it kept.",
+    "seal": "Encrypt a gallery so that it is searched without being decrypted.",
+    "rotate": "Move a sealed gallery to new keys, and erase the old ones.",
+    "serve-matcher": "Search a sealed gallery for others, in a process without keys.",
     "audit": "Measure what you rely on: error rates, fairness, ageing, quality, each as a report to hand on.",
     "reproduce": "Run a published claim on data at hand: claim, measurement with interval, verdict.",
     "models": "List, fetch, check and accept the models.",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mien.cli.group import verb
-from mien.cli.options import gallery_at, pair, with_engine
+from mien.cli.options import gallery_at, pair, with_engine, with_keys
 from mien.cli.output import Column, Output, Step, answers
 from mien.cli.sources import Found, gather, gather_people
 from mien.errors import InputError, UsageError
@@ -39,6 +39,7 @@ COLUMNS = (
 @click.option("--from", "folder", metavar="DIR", help="A folder with a folder of pictures per person.")
 @click.option("--keep-images", is_flag=True, help="Keep a crop of each face, so that the gallery can change models.")
 @click.option("--metadata", type=pair, metavar="KEY=VALUE", multiple=True, help="Kept with the person; repeatable.")
+@with_keys
 @with_engine()
 @answers
 def command(  # noqa: PLR0913 - one parameter per option
@@ -48,6 +49,7 @@ def command(  # noqa: PLR0913 - one parameter per option
     folder: str | None,
     keep_images: bool,
     metadata: tuple[tuple[str, str], ...],
+    keys: str | None,
     engine: Engine,
     out: Output,
 ) -> int:
@@ -61,7 +63,7 @@ def command(  # noqa: PLR0913 - one parameter per option
     people, found = _people(subject, pictures, folder)
     refused, total, added = found.refused, sum(len(paths) for paths in people.values()), 0
     with (
-        gallery_at(gallery, create=True) as store,
+        gallery_at(gallery, create=True, keys=keys, out=out) as store,
         out.listing("people", COLUMNS) as listing,
         out.progress("enrolling", total, "pictures") as step,
     ):

@@ -7,7 +7,7 @@ import click
 from mien import wire
 from mien.cli import options
 from mien.cli.group import verb
-from mien.cli.options import gallery_at
+from mien.cli.options import gallery_at, with_keys
 from mien.cli.output import Column, Output, answers
 from mien.errors import MienError, UnknownSubject
 
@@ -24,8 +24,9 @@ COLUMNS = (
 @click.argument("gallery", metavar="GALLERY")
 @click.argument("subjects", metavar="SUBJECT...", nargs=-1, required=True)
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@with_keys
 @answers
-def command(gallery: str, subjects: tuple[str, ...], yes: bool, out: Output) -> int:
+def command(gallery: str, subjects: tuple[str, ...], yes: bool, keys: str | None, out: Output) -> int:
     """Templates, crops and metadata are erased for good, not hidden. On a terminal it asks first. Copies that a migration
     left beside the gallery are named, not touched.
 
@@ -34,7 +35,7 @@ def command(gallery: str, subjects: tuple[str, ...], yes: bool, out: Output) -> 
 
     refused: list[tuple[str, MienError]] = []
     receipts = []
-    with gallery_at(gallery) as people:
+    with gallery_at(gallery, keys=keys, out=out) as people:
         if not yes and options.on_terminal():
             names = ", ".join(subjects)
             click.confirm(f"Erase {names} from {gallery} for good?", abort=True, err=True)
@@ -46,6 +47,8 @@ def command(gallery: str, subjects: tuple[str, ...], yes: bool, out: Output) -> 
     older = [str(path) for path in backups(gallery)] if receipts else []
     out.table("receipts", COLUMNS, receipts, gallery=gallery, older_copies=older, failures=out.problems(refused))
     for path in older:
-        out.note(f"{path} is an older copy of this gallery and may still hold what was erased: delete it, or forget there too.")
+        out.note(
+            f"{path} is an older copy of this gallery and may still hold what was erased: delete it, or forget there too."
+        )
     out.failures(refused)
     return refused[0][1].exit_code if refused else 0

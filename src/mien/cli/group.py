@@ -36,7 +36,7 @@ class Verbs(click.Group):
         """The verb's command, from its file."""
         if cmd_name not in VERBS:
             return None
-        command: click.Command = import_module(f"mien.cli.{cmd_name}").command
+        command: click.Command = import_module(f"mien.cli.{cmd_name.replace('-', '_')}").command
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -13,7 +13,7 @@ import click
 from mien import wire
 from mien.cli import words
 from mien.cli.group import verb
-from mien.cli.options import gallery_at, with_engine, with_policy
+from mien.cli.options import gallery_at, with_engine, with_keys, with_policy
 from mien.cli.output import Column, Listing, Output, Step, answers
 from mien.cli.pictures import Canvas
 from mien.cli.sources import Refused, gather
@@ -46,11 +46,18 @@ COLUMNS = (
 @click.argument("gallery", metavar="GALLERY")
 @click.argument("sources", metavar="SOURCE...", nargs=-1, required=True)
 @click.option("--draw", metavar="DIR", help="Write annotated pictures, and a timeline per video, into this folder.")
+@with_keys
 @with_policy(many=True)
 @with_engine(judges=True)
 @answers
-def command(
-    gallery: str, sources: tuple[str, ...], draw: str | None, engine: Engine, policy: Policy, out: Output
+def command(  # noqa: PLR0913 - one parameter per option
+    gallery: str,
+    sources: tuple[str, ...],
+    draw: str | None,
+    keys: str | None,
+    engine: Engine,
+    policy: Policy,
+    out: Output,
 ) -> int:
     """A source is a picture, a video, a folder, a pattern in quotes, or the address of a camera or stream.
     One line per person seen, as soon as the person has left or the source ends.
@@ -62,7 +69,7 @@ def command(
     a gallery that keeps thresholds of its own (mien calibrate --keep) decides by how far the most alike stands out."""
     found = gather(sources)
     with (
-        gallery_at(gallery, read_only=True) as people,
+        gallery_at(gallery, read_only=True, keys=keys, out=out) as people,
         out.listing("decisions", COLUMNS, source=found.width) as listing,
         out.progress("identifying", len(found.sources), "sources") as step,
     ):

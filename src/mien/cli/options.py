@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from fractions import Fraction
@@ -14,6 +15,7 @@ import click
 from mien.errors import GalleryNotFound, UsageError
 
 if TYPE_CHECKING:
+    from mien.cli.output import Output
     from mien.engine import Engine
     from mien.gallery import BaseGallery
 
@@ -126,18 +128,50 @@ def default_models() -> tuple[str, ...]:
     return tuple(wanted[name].default for name in ("detector", "embedder"))
 
 
+def with_keys(function: Callable[..., Any]) -> Callable[..., Any]:
+    """--keys: the verb gets `keys`, the folder of a sealed gallery's keys or None."""
+    return click.option(
+        "--keys",
+        metavar="DIR",
+        envvar="MIEN_KEYS",
+        help="Folder with the keys of a sealed gallery (default: $MIEN_KEYS).",
+    )(function)
+
+
 @contextmanager
-def gallery_at(path: str, *, create: bool = False, read_only: bool = False) -> Iterator[BaseGallery]:
-    """The gallery of a command, closed at the end. Raises as open_gallery."""
+def key_warnings(out: Output | None) -> Iterator[None]:
+    """What there is to say against the way keys are kept, on stderr as remarks."""
+    with warnings.catch_warnings(record=True) as found:
+        warnings.simplefilter("default")
+        yield
+    for warning in found:
+        if out is None or warning.category.__name__ != "KeyWarning":
+            warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
+        else:
+            out.warn(str(warning.message))
+
+
+@contextmanager
+def gallery_at(
+    path: str, *, create: bool = False, read_only: bool = False, keys: str | None = None, out: Output | None = None
+) -> Iterator[BaseGallery]:
+    """The gallery of a command, closed at the end. Raises as open_gallery.
+
+    keys: of a sealed gallery. out: where it is said what a sealed gallery protects, and what is amiss with its keys."""
     from mien.gallery import open_gallery
 
     if path == ":memory:":
         raise UsageError("A gallery in memory would be gone with this command.", "Give a file, such as people.db.")
     try:
-        gallery = open_gallery(path, create=create, read_only=read_only)
+        with key_warnings(out):
+            gallery = open_gallery(path, create=create, read_only=read_only, keys=keys)
     except GalleryNotFound as error:
-        if create:
+        if create or "://" in path:
             raise
         raise GalleryNotFound(error.message, f"Make it with: mien enrol {path} --from photos/") from error
     with gallery:
+        if out is not None and getattr(gallery, "in_process", False):
+            out.note(
+                f"{path}: its keys are in this process too, so this is encryption at rest (see mien serve-matcher)."
+            )
         yield gallery

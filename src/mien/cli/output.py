@@ -97,6 +97,12 @@ class Output:
             with self._paused():
                 say(text)
 
+    def warn(self, text: str) -> None:
+        """A warning on stderr, also when quiet."""
+        sys.stdout.flush()
+        with self._paused():
+            say(f"mien: warning: {text}")
+
     def failures(self, refused: Sequence[tuple[str, MienError]]) -> None:
         """What went wrong along the way, listed at the end on stderr."""
         if refused:

@@ -6,7 +6,7 @@ import click
 
 from mien import wire
 from mien.cli.group import verb
-from mien.cli.options import gallery_at
+from mien.cli.options import gallery_at, with_keys
 from mien.cli.output import Column, Output, answers
 
 COLUMNS = (
@@ -20,10 +20,11 @@ COLUMNS = (
 
 @verb("people")
 @click.argument("gallery", metavar="GALLERY")
+@with_keys
 @answers
-def command(gallery: str, out: Output) -> None:
+def command(gallery: str, keys: str | None, out: Output) -> None:
     """A crop kept is the picture of a face that `enrol --keep-images` stored; `migrate` needs it."""
-    with gallery_at(gallery, read_only=True) as people:
+    with gallery_at(gallery, read_only=True, keys=keys, out=out) as people:
         records = [wire.encode(person) for person in people.people()]
         space = people.space
     out.table("people", COLUMNS, records, gallery=gallery, space=space)

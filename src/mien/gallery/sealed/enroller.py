@@ -1,8 +1,8 @@
 """The enroller: it takes people in. It holds the public key, the MAC key and the record key, and no secret key:
 it can add templates and read names, and cannot read templates or scores.
 
-A key holder that enrols by itself lends it two things: a quieter encryption for many templates at once, and the vault, where
-the templates are kept exactly as they were (see `key_holder`).
+A key holder that enrols by itself lends it two things: the hand that writes groups anew, without added noise, and the vault,
+where the templates are kept exactly as they were (see `key_holder`, `repacker`).
 """
 
 from __future__ import annotations
@@ -12,8 +12,6 @@ import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
-
-import numpy as np
 
 from mien.gallery.crops import pack_face
 from mien.gallery.matrix import check_samples
@@ -26,10 +24,10 @@ from mien.types import F32, Sample, Template
 
 if TYPE_CHECKING:
     from mien.gallery.sealed.key_holder import Vault
+    from mien.gallery.sealed.repacker import Repacker
 
 SHORT = 64  # vectors of fewer coordinates, which no embedder makes, get a block of as many: fewer slots, less noise
 Fetch = Callable[[Sequence[int]], dict[int, tuple[GroupRow, U32]]]
-Bulk = Callable[[Layout, F32], U32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,20 +58,20 @@ class _Draft:
 class Enroller:
     """Makes changes that add people.
 
-    public: the public key. bulk, vault: the key holder's, where it is in the same process. edge: up to how many templates are
-    sent as public-key ciphertexts, for a matcher to place, although there is `bulk`."""
+    public: the public key. hand, vault: the key holder's, where it is in the same process. edge: up to how many templates are
+    sent as public-key ciphertexts, for a matcher to place, although there is a `hand`."""
 
     def __init__(
         self,
         public: PublicKey,
         marker: Marker,
         sealer: Sealer,
-        bulk: Bulk | None = None,
+        hand: Repacker | None = None,
         vault: Vault | None = None,
         edge: int = 0,
     ) -> None:
         self.public, self._marker, self._sealer = public, marker, sealer
-        self._bulk, self._vault, self._edge = bulk, vault, edge
+        self._hand, self._vault, self._edge = hand, vault, edge
 
     def enrol(
         self, index: Index, newcomers: Sequence[Newcomer], fetch: Fetch, size: int = 0
@@ -114,12 +112,11 @@ class Enroller:
 
     def _free(self, draft: _Draft) -> list[tuple[int, int]]:
         """Free slots of the groups there are, first group last."""
-        every = range(draft.layout.slots)
+        every = set(range(draft.layout.slots))
         return [
             (group, slot)
             for group in sorted(draft.index.groups, reverse=True)
-            for slot in every
-            if slot not in draft.index.slots.get(group, ())
+            for slot in sorted(every.difference(row.slot for row in draft.index.members(group)))
         ]
 
     def _take(self, draft: _Draft, one: Newcomer) -> int:
@@ -186,33 +183,27 @@ class Enroller:
     def _groups(self, draft: _Draft, fetch: Fetch, added: int) -> tuple[GroupWrite, ...]:
         there = [number for number in draft.vectors if number in draft.index.groups]
         found = fetch(there) if there else {}
-        at_edge = self._bulk is None or added <= self._edge
+        hand = self._hand if added > self._edge else None
         writes = []
         for number, vectors in draft.vectors.items():
             row, body = found.get(number, (GroupRow(number, -1), None))
-            if number in there:
+            rows: tuple[tuple[int, U32], ...] = ()
+            if body is not None:
                 draft.index.check_group(number, row, body)
-            make = self._placed if at_edge else self._packed
-            body, rows = make(draft.layout, vectors, body)
-            mark = self._marker.group(number, row.version + 1, body)
-            writes.append(GroupWrite(mark, None if at_edge else body, rows))
+            whole = None
+            if hand is not None:
+                slots = {member.slot for member in draft.index.members(number)}
+                kept = {} if body is None else hand.kept(draft.index, number, slots, body)
+                body = whole = hand.fresh(draft.layout, kept | vectors)
+            else:
+                body, rows = self._placed(draft.layout, vectors, body)
+            writes.append(GroupWrite(self._marker.group(number, row.version + 1, body), whole, rows))
         return tuple(writes)
-
-    def _packed(
-        self, layout: Layout, vectors: dict[int, F32], body: U32 | None
-    ) -> tuple[U32, tuple[tuple[int, U32], ...]]:
-        """The group with the vectors added by the key holder's encryption."""
-        assert self._bulk is not None
-        rows = np.zeros((layout.slots, layout.dimension), np.float32)
-        for slot, vector in vectors.items():
-            rows[slot] = vector
-        fresh = self._bulk(layout, rows)[0]
-        return (fresh if body is None else scheme.add(body, fresh, self.public.profile)), ()
 
     def _placed(
         self, layout: Layout, vectors: dict[int, F32], body: U32 | None
     ) -> tuple[U32, tuple[tuple[int, U32], ...]]:
-        """The same with the public key: what the matcher is going to make of the ciphertexts, and the ciphertexts."""
+        """What the matcher is going to make of public-key ciphertexts, and the ciphertexts with their slots."""
         of = self.public.profile
         rows = tuple((slot, scheme.encrypt_template(self.public, layout, vector)) for slot, vector in vectors.items())
         for slot, row in rows:

@@ -64,7 +64,7 @@ class Index:
         self.people: dict[bytes, Who] = {}
         self.ids: dict[str, bytes] = {}
         self.canaries: dict[int, SampleRow] = {}  # by group
-        self.slots: dict[int, set[int]] = {}  # taken, by group
+        self._members: dict[int, list[SampleRow]] = {}  # by group
         self._table: Table | None = None
         self._notes: tuple[bytes, Any] = (b"", {"space": None, "points": "[]"})
 
@@ -100,7 +100,7 @@ class Index:
             raise self._wrong(f"the row of sample {row.number} does not match its mark")
         self.samples[row.number] = row
         self.kept[row.subject].append(row.number)
-        self.slots.setdefault(row.group, set()).add(row.slot)
+        self._members.setdefault(row.group, []).append(row)
         if not self.people[row.subject].name:
             self.canaries[row.group] = row
 
@@ -155,6 +155,10 @@ class Index:
         """Hold a group's bytes against its mark."""
         if self.groups.get(number) != row or self._marker.group(number, row.version, body) != row:
             raise self._wrong(f"group {number} does not match its mark")
+
+    def members(self, group: int) -> list[SampleRow]:
+        """The samples in a group, the canary too."""
+        return self._members.get(group, [])
 
     def table(self) -> Table:
         """Whose score is where, at this revision."""

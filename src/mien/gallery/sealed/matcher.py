@@ -11,7 +11,6 @@ import os
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -48,8 +47,8 @@ class Depot(Protocol):
     def state(self, revision: int = -1, epoch: int = -1) -> State:
         """Rows since then."""
 
-    def details(self, numbers: Sequence[int]) -> dict[int, Detail]:
-        """Sealed vectors and crops of samples."""
+    def details(self, numbers: Sequence[int], pictures: bool = True) -> dict[int, Detail]:
+        """Sealed vectors and, where asked for, crops of samples."""
 
     def groups(self, numbers: Sequence[int]) -> dict[int, tuple[GroupRow, U32]]:
         """Rows and bytes of groups."""
@@ -67,12 +66,13 @@ class Depot(Protocol):
 class Matcher:
     """Searches one folder. Threads may share it; what is not comparing takes turns.
 
-    public: the public key, to sanitise with: needed where key holder and gallery owner differ, because a response that is
-    not sanitised tells the key holder the templates themselves. threads: for one search."""
+    sanitise: with the public key that lies in the folder: needed where key holder and gallery owner differ, because a response
+    that is not sanitised tells the key holder the templates themselves. threads: for one search."""
 
-    def __init__(self, store: Store, public: PublicKey | None = None, threads: int | None = None) -> None:
+    def __init__(self, store: Store, sanitise: bool = False, threads: int | None = None) -> None:
         self.store = store
-        self.public = public
+        self._sanitise = sanitise
+        self._public: PublicKey | None = None
         self.threads = threads or os.cpu_count() or 1
         self._lock = threading.RLock()
 
@@ -86,10 +86,10 @@ class Matcher:
         with self._lock:
             return self.store.state(revision, epoch)
 
-    def details(self, numbers: Sequence[int]) -> dict[int, Detail]:
-        """Sealed vectors and crops of samples."""
+    def details(self, numbers: Sequence[int], pictures: bool = True) -> dict[int, Detail]:
+        """Sealed vectors and, where asked for, crops of samples."""
         with self._lock:
-            return self.store.details(numbers)
+            return self.store.details(numbers, pictures)
 
     def groups(self, numbers: Sequence[int]) -> dict[int, tuple[GroupRow, U32]]:
         """Rows and bytes of groups."""
@@ -114,9 +114,18 @@ class Matcher:
         of, layout = profile(seen.head.profile), seen.head.layout
         groups = seen.body.reshape(-1, *seen.head.row_shape)
         found = scheme.search(groups, probe.body, layout, of, self.threads)[list(seen.places)]
-        if self.public is not None:
-            found = scheme.sanitise(self.public, layout, found)
+        if self._sanitise:
+            found = scheme.sanitise(self.public(seen.head), layout, found)
         return Response(seen.head.revision, seen.numbers, found)
+
+    def public(self, head: Head) -> PublicKey:
+        """The public key in the folder. Raises InputError, UsageError where it is damaged or missing."""
+        from mien.gallery.sealed.keys import load_public
+
+        if self._public is None or self._public.identity != head.identity:
+            self._public = load_public(home.public_folder(self.store.folder, head.identity))
+            check_identity(self._public.identity, head)
+        return self._public
 
     def apply(self, change: Change, token: bytes) -> bool:
         """Take a step; False when somebody else was faster."""
@@ -136,13 +145,3 @@ def check_identity(identity: str, head: Head) -> None:
             f"These keys are {identity}, but the gallery was sealed with {head.identity}.",
             "Name the folder with the gallery's own keys.",
         )
-
-
-def public_of(store: Store) -> PublicKey:
-    """The public key that lies in a gallery's folder. Raises InputError, UsageError where it is damaged or missing."""
-    from mien.gallery.sealed.keys import load_public
-
-    folder: Path = home.public_folder(store.folder, store.head().identity)
-    public = load_public(folder)
-    check_identity(public.identity, store.head())
-    return public

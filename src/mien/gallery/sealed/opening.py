@@ -107,13 +107,16 @@ def warn_permissions(at: Path) -> None:
             _warn(f"{path} may be read by others than its owner. Mend that with: chmod 600 {path}")
 
 
-def new_head(keys: Keys) -> Head:
+def new_head(keys: Keys, gallery: bytes | None = None) -> Head:
     """The head of an empty gallery."""
-    gallery = secrets.token_bytes(16)
-    marker = Marker(keys.mac, keys.identity, gallery)
-    door = hashlib.sha256(marker.token()).digest()
-    head = Head(gallery, keys.identity, keys.public.profile.name, door, digest=hashlib.sha256().digest())
-    return marker.head(head)
+    gallery = gallery or secrets.token_bytes(16)
+    door = hashlib.sha256(Marker(keys.mac, keys.identity, gallery).token()).digest()
+    return signed(Head(gallery, keys.identity, keys.public.profile.name, door, digest=hashlib.sha256().digest()), keys)
+
+
+def signed(head: Head, keys: Keys) -> Head:
+    """The head with its mark."""
+    return Marker(keys.mac, keys.identity, head.gallery).head(head)
 
 
 def public_bytes(keys: Keys) -> bytes:

@@ -50,9 +50,14 @@ class RemoteMatcher:
         """Rows since then."""
         return bodies.unpack_state(self._ask("GET", "/v1/state?" + urlencode({"revision": revision, "epoch": epoch})))
 
-    def details(self, numbers: Sequence[int]) -> dict[int, Detail]:
-        """Sealed vectors and crops of samples."""
-        return bodies.unpack_details(self._ask("GET", "/v1/details?" + _listed(numbers)))
+    def details(self, numbers: Sequence[int], pictures: bool = True) -> dict[int, Detail]:
+        """Sealed vectors and, where asked for, crops of samples."""
+        found: dict[int, Detail] = {}
+        for start in range(0, len(numbers), 64):
+            more = f"&pictures={int(pictures)}"
+            asked = "/v1/details?" + _listed(numbers[start : start + 64]) + more
+            found |= bodies.unpack_details(self._ask("GET", asked))
+        return found
 
     def groups(self, numbers: Sequence[int]) -> dict[int, tuple[GroupRow, U32]]:
         """Rows and bytes of groups."""

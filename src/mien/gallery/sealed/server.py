@@ -205,8 +205,8 @@ class _Handler(BaseHTTPRequestHandler):
         return bodies.pack_state(self.server.matcher.state(self._asked("revision")[0], self._asked("epoch")[0]))
 
     def _details(self) -> bytes:
-        matcher = self.server.matcher
-        return bodies.pack_details(matcher.details(self._asked("numbers")), matcher.head().identity)
+        matcher, pictures = self.server.matcher, self._asked("pictures") == [1]
+        return bodies.pack_details(matcher.details(self._asked("numbers"), pictures), matcher.head().identity)
 
     def _groups(self) -> bytes:
         matcher = self.server.matcher

@@ -34,6 +34,7 @@ from mien.gallery.sealed.records import (
     SubjectRow,
 )
 
+ROTATING = ".rotating"  # subfolder in which a rotation prepares what is to come
 _SAMPLE = "number, subject, grp, slot, record, detail, mark"
 
 
@@ -97,12 +98,13 @@ class Store:
             rows = self._db.execute("SELECT number, version, mark FROM grp WHERE revision > ?", since)
             return State(head, subjects, samples, [GroupRow(*row) for row in rows], whole)
 
-    def details(self, numbers: Sequence[int]) -> dict[int, Detail]:
-        """Sealed vectors and crops of samples; those that are gone are left out."""
+    def details(self, numbers: Sequence[int], pictures: bool = True) -> dict[int, Detail]:
+        """Sealed vectors and, where asked for, crops of samples; those that are gone are left out."""
         found = {}
+        wanted = "vector, picture" if pictures else "vector, x''"
         with self._reading():
             for number in numbers:
-                row = self._db.execute("SELECT vector, picture FROM detail WHERE number = ?", (number,)).fetchone()
+                row = self._db.execute(f"SELECT {wanted} FROM detail WHERE number = ?", (number,)).fetchone()
                 if row is not None:
                     found[number] = Detail(*row)
         return found
@@ -314,6 +316,9 @@ class Store:
                 for path in self.folder.glob("public-*"):
                     if path != home.public_folder(self.folder, head.identity):
                         home.remove(path)
+                home.remove(
+                    self.folder / ROTATING
+                )  # a rotation that is under way begins anew: it would bring back the erased
             self._db.execute("VACUUM")
             self._db.execute("UPDATE head SET purge = 0")
             plain.empty_log(self._db, self._timeout)

@@ -1,0 +1,93 @@
+"""Writing groups anew, which needs the secret key: to erase somebody, and to keep noise from adding up."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from mien.gallery.sealed.index import Index, about
+from mien.gallery.sealed.key_holder import KeyHolder
+from mien.gallery.sealed.matcher import Depot
+from mien.gallery.sealed.profiles import Layout
+from mien.gallery.sealed.records import U32, Change, GroupWrite
+from mien.types import F32
+
+
+class Repacker:
+    """The key holder's hand in the store. Templates come from the vault as they were enrolled; those that an enroller without
+    a vault took in come from the group, as they decrypt."""
+
+    def __init__(self, holder: KeyHolder, depot: Depot) -> None:
+        self._holder, self._depot = holder, depot
+
+    def fresh(self, layout: Layout, vectors: Mapping[int, F32]) -> U32:
+        """(limbs, blocks, 2, ring) a group of these vectors, by slot."""
+        rows = np.zeros((layout.slots, layout.dimension), np.float32)
+        for slot, vector in vectors.items():
+            rows[slot] = vector
+        group: U32 = self._holder.encrypt(layout, rows)[0]
+        return group
+
+    def kept(self, index: Index, group: int, slots: set[int], body: U32) -> dict[int, F32]:
+        """{slot: vector} of those slots of a stored group."""
+        vault, layout = self._holder.vault(index.head.gallery), index.head.layout
+        rows = [row for row in index.members(group) if row.slot in slots]
+        details = self._depot.details([row.number for row in rows], pictures=False)
+        vectors: dict[int, F32] = {}
+        for row in rows:
+            sealed = details[row.number].vector if row.number in details else b""
+            if sealed:
+                vectors[row.slot] = np.frombuffer(vault.open(sealed, about(row)), np.float32)
+        missing = sorted(slots - set(vectors))
+        if missing:
+            held = self._holder.templates(layout, body[None])[0]
+            vectors |= {slot: held[slot].astype(np.float32) for slot in missing}
+        return vectors
+
+    def erase(self, index: Index, numbers: Sequence[int]) -> Change:
+        """A change without these samples, and without subjects who have none left.
+
+        Neighbours' templates stay as they were. A group without people goes, and with the last group layout and space."""
+        gone = set(numbers)
+        emptied = {index.samples[number].subject for number in gone}
+        subjects = [subject for subject in emptied if gone.issuperset(index.kept[subject])]
+        groups: tuple[GroupWrite, ...] = ()
+        if len(gone) == index.templates:
+            canaries, head, space = list(index.canaries.values()), replace(index.head, dimension=0, block=0), None
+            empty = list(index.groups)
+        else:
+            head, space = index.head, index.notes["space"]
+            left = self._left(index, gone)
+            empty = [group for group, slots in left.items() if not slots]
+            canaries = [index.canaries[group] for group in empty if group in index.canaries]
+            groups = self._rewritten(index, {group: slots for group, slots in left.items() if slots})
+        change = Change(
+            head,
+            groups=groups,
+            gone_subjects=(*subjects, *(row.subject for row in canaries)),
+            gone_samples=(*gone, *(row.number for row in canaries)),
+            gone_groups=tuple(empty),
+        )
+        return index.sealed_head(change, space, index.notes["points"])
+
+    def _left(self, index: Index, gone: set[int]) -> dict[int, set[int]]:
+        """{group: slots that stay taken}, of the groups that lose somebody; none where only the canary would be left."""
+        left = {}
+        for group in {index.samples[number].group for number in gone}:
+            slots = {row.slot for row in index.members(group) if row.number not in gone}
+            canary = index.canaries.get(group)
+            left[group] = set() if canary is not None and slots == {canary.slot} else slots
+        return left
+
+    def _rewritten(self, index: Index, left: dict[int, set[int]]) -> tuple[GroupWrite, ...]:
+        found = self._depot.groups(list(left))
+        layout, marker = index.head.layout, self._holder.marker(index.head.gallery)
+        writes = []
+        for group, slots in left.items():
+            row, body = found[group]
+            index.check_group(group, row, body)
+            body = self.fresh(layout, self.kept(index, group, slots, body))
+            writes.append(GroupWrite(marker.group(group, row.version + 1, body), body))
+        return tuple(writes)
