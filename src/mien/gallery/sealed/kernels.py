@@ -18,7 +18,7 @@ from numba import uint32, uint64
 from mien.gallery.sealed.ring import U32, Limb
 
 _READ = {rank: nb.types.Array(nb.uint32, rank, "C", readonly=True) for rank in range(1, 6)}  # takes writable ones too
-_SUMS = nb.types.Array(nb.uint64, 1, "C")
+_TILE = 2048  # coefficients summed at a time; divides the length of every ring in use
 _WRITE = {rank: nb.types.Array(nb.uint32, rank, "C") for rank in range(1, 5)}
 
 
@@ -142,70 +142,82 @@ def _reduce(a: Any, q: Any, k: Any) -> Any:
     return min(v, uint32(v - q))
 
 
-@_compiled(_READ[3], _READ[3], nb.int64, _SUMS, _SUMS, _SUMS)
-def _one_block(group: Any, probe: Any, b: Any, r0: Any, r1: Any, r2: Any) -> None:
-    x0, x1, p0, p1 = group[b, 0], group[b, 1], probe[b, 0], probe[b, 1]
-    for j in range(r0.shape[0]):
-        x, y, p, r = uint64(x0[j]), uint64(x1[j]), uint64(p0[j]), uint64(p1[j])
-        r0[j] += x * p
-        r1[j] += x * r + y * p
-        r2[j] += y * r
-
-
-@_compiled(_READ[3], _READ[3], nb.int64, _SUMS, _SUMS, _SUMS)
-def _four_blocks(group: Any, probe: Any, b: Any, r0: Any, r1: Any, r2: Any) -> None:
-    """Four blocks for one pass over the sums: half the time of four passes."""
-    ax, ay, ap, ar = group[b, 0], group[b, 1], probe[b, 0], probe[b, 1]
-    bx, by, bp, br = group[b + 1, 0], group[b + 1, 1], probe[b + 1, 0], probe[b + 1, 1]
-    cx, cy, cp, cr = group[b + 2, 0], group[b + 2, 1], probe[b + 2, 0], probe[b + 2, 1]
-    dx, dy, dp, dr = group[b + 3, 0], group[b + 3, 1], probe[b + 3, 0], probe[b + 3, 1]
-    for j in range(r0.shape[0]):
-        x, y, p, r = uint64(ax[j]), uint64(ay[j]), uint64(ap[j]), uint64(ar[j])
-        s0, s1, s2 = x * p, x * r + y * p, y * r
-        x, y, p, r = uint64(bx[j]), uint64(by[j]), uint64(bp[j]), uint64(br[j])
-        s0, s1, s2 = s0 + x * p, s1 + x * r + y * p, s2 + y * r
-        x, y, p, r = uint64(cx[j]), uint64(cy[j]), uint64(cp[j]), uint64(cr[j])
-        s0, s1, s2 = s0 + x * p, s1 + x * r + y * p, s2 + y * r
-        x, y, p, r = uint64(dx[j]), uint64(dy[j]), uint64(dp[j]), uint64(dr[j])
-        r0[j] += s0 + x * p
-        r1[j] += s1 + x * r + y * p
-        r2[j] += s2 + y * r
+@nb.njit(inline="always")
+def _rows(group: Any, probe: Any, b: Any, tile: Any) -> Any:
+    end = tile + _TILE
+    return group[b, 0, tile:end], group[b, 1, tile:end], probe[b, 0, tile:end], probe[b, 1, tile:end]
 
 
 @_compiled(_READ[5], _READ[4], _WRITE[4], nb.int64, nb.int64, _READ[2])
 def _scan(groups: Any, probe: Any, out: Any, start: Any, stop: Any, constants: Any) -> None:
-    blocks, size = groups.shape[2], groups.shape[4]
-    r0, r1, r2 = np.empty(size, np.uint64), np.empty(size, np.uint64), np.empty(size, np.uint64)
+    """Four blocks for each pass over the sums; slices of a constant length and all written out, as that takes half the time."""
+    blocks = groups.shape[2]
+    r0, r1, r2 = np.empty(_TILE, np.uint64), np.empty(_TILE, np.uint64), np.empty(_TILE, np.uint64)
     for g in range(start, stop):
         for limb in range(groups.shape[1]):
-            r0[:] = 0
-            r1[:] = 0
-            r2[:] = 0
-            b = 0
-            while b + 4 <= blocks:
-                _four_blocks(groups[g, limb], probe[limb], b, r0, r1, r2)
-                b += 4
-            while b < blocks:
-                _one_block(groups[g, limb], probe[limb], b, r0, r1, r2)
-                b += 1
-            q, k = constants[limb, 0], constants[limb, 1]
-            o0, o1, o2 = out[g, limb, 0], out[g, limb, 1], out[g, limb, 2]
-            for j in range(size):
-                o0[j] = _reduce(r0[j], q, k)
-                o1[j] = _reduce(r1[j], q, k)
-                o2[j] = _reduce(r2[j], q, k)
+            q, k, group, factor, target = (
+                constants[limb, 0],
+                constants[limb, 1],
+                groups[g, limb],
+                probe[limb],
+                out[g, limb],
+            )
+            for tile in range(0, groups.shape[4], _TILE):
+                end = tile + _TILE
+                r0[:] = 0
+                r1[:] = 0
+                r2[:] = 0
+                b = 0
+                while b + 4 <= blocks:
+                    ax, ay, ap, ar = _rows(group, factor, b, tile)
+                    bx, by, bp, br = _rows(group, factor, b + 1, tile)
+                    cx, cy, cp, cr = _rows(group, factor, b + 2, tile)
+                    dx, dy, dp, dr = _rows(group, factor, b + 3, tile)
+                    for j in range(_TILE):
+                        x, y, p, r = uint64(ax[j]), uint64(ay[j]), uint64(ap[j]), uint64(ar[j])
+                        s0, s1, s2 = x * p, x * r + y * p, y * r
+                        x, y, p, r = uint64(bx[j]), uint64(by[j]), uint64(bp[j]), uint64(br[j])
+                        s0, s1, s2 = s0 + x * p, s1 + x * r + y * p, s2 + y * r
+                        x, y, p, r = uint64(cx[j]), uint64(cy[j]), uint64(cp[j]), uint64(cr[j])
+                        s0, s1, s2 = s0 + x * p, s1 + x * r + y * p, s2 + y * r
+                        x, y, p, r = uint64(dx[j]), uint64(dy[j]), uint64(dp[j]), uint64(dr[j])
+                        r0[j] += s0 + x * p
+                        r1[j] += s1 + x * r + y * p
+                        r2[j] += s2 + y * r
+                    b += 4
+                while b < blocks:
+                    ax, ay, ap, ar = _rows(group, factor, b, tile)
+                    for j in range(_TILE):
+                        x, y, p, r = uint64(ax[j]), uint64(ay[j]), uint64(ap[j]), uint64(ar[j])
+                        r0[j] += x * p
+                        r1[j] += x * r + y * p
+                        r2[j] += y * r
+                    b += 1
+                o0, o1, o2 = target[0, tile:end], target[1, tile:end], target[2, tile:end]
+                for j in range(_TILE):
+                    o0[j], o1[j], o2[j] = _reduce(r0[j], q, k), _reduce(r1[j], q, k), _reduce(r2[j], q, k)
 
 
-@_compiled(_READ[3], _READ[1], _WRITE[2], nb.int64, nb.int64, nb.int64)
-def _scan_open(groups: Any, probe: Any, out: Any, start: Any, stop: Any, last: Any) -> None:
-    count, size = probe.shape[0], groups.shape[2]
+@_compiled(_READ[3], _READ[1], _WRITE[2], nb.int64, nb.int64)
+def _scan_open(groups: Any, probe: Any, out: Any, start: Any, stop: Any) -> None:
+    """(G, d + 1, N) x (d,) -> (G, N), modulo 2^32; four coordinates for each pass over the sums."""
+    count = probe.shape[0]
     for g in range(start, stop):
-        width = last if g == groups.shape[0] - 1 else size
-        sums = out[g]
-        for i in range(count):
-            p, row = probe[i], groups[g, i + 1]
+        group, sums = groups[g], out[g]
+        width = sums.shape[0]
+        i = 0
+        while i + 4 <= count:
+            a, b, c, d = group[i + 1, :width], group[i + 2, :width], group[i + 3, :width], group[i + 4, :width]
+            pa, pb, pc, pd = probe[i], probe[i + 1], probe[i + 2], probe[i + 3]
             for j in range(width):
-                sums[j] = uint32(sums[j] + uint32(p * row[j]))
+                more = uint32(uint32(pa * a[j]) + uint32(pb * b[j])) + uint32(uint32(pc * c[j]) + uint32(pd * d[j]))
+                sums[j] = uint32(sums[j] + uint32(more))
+            i += 4
+        while i < count:
+            a, pa = group[i + 1, :width], probe[i]
+            for j in range(width):
+                sums[j] = uint32(sums[j] + uint32(pa * a[j]))
+            i += 1
 
 
 def forward(rows: U32, of: Limb) -> None:
@@ -252,7 +264,6 @@ def scan(groups: U32, probe: Any, out: U32, span: tuple[int, int], of: Sequence[
     _scan(groups, probe, out, span[0], span[1], np.stack([table.constants for table in of]))
 
 
-def scan_open(groups: U32, probe: U32, out: U32, span: tuple[int, int], last: int) -> None:
+def scan_open(groups: U32, probe: U32, out: U32, span: tuple[int, int]) -> None:
     """Sums over the coordinates modulo 2^32, of an open probe, for groups span[0] to span[1]; see `kernels_plain`."""
-    out[span[0] : span[1]] = 0
-    _scan_open(groups, probe, out, span[0], span[1], last)
+    _scan_open(groups, probe, out, span[0], span[1])

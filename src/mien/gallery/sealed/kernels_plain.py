@@ -84,15 +84,14 @@ def scan(groups: U32, probe: U32, out: U32, span: tuple[int, int], of: Sequence[
             out[number, index, 2] = _sum(group[:, 1], second) % prime
 
 
-def scan_open(groups: U32, probe: U32, out: U32, span: tuple[int, int], last: int) -> None:
+def scan_open(groups: U32, probe: U32, out: U32, span: tuple[int, int]) -> None:
     """Sums over the coordinates modulo 2^32, of an open probe, for groups span[0] to span[1].
 
-    groups (G, d + 1, N) with the public polynomial in row 0, probe (d,), out (G, N); of the very last group only the
-    first `last` slots are read.
+    groups (G, d + 1, N) with the public polynomial in row 0, probe (d,), out (G, W) zeros; W at most N slots are read.
     """
+    width = out.shape[1]
     for number in range(*span):
-        width = last if number == len(groups) - 1 else groups.shape[2]
-        out[number, :width] = np.einsum("dn,d->n", groups[number, 1:, :width], probe)
+        out[number] = np.einsum("dn,d->n", groups[number, 1:, :width], probe)
 
 
 def _sum(left: _U64, right: _U64) -> _U64:

@@ -30,7 +30,7 @@ from mien.types import F32
 
 F64 = NDArray[np.float64]
 Progress = Callable[[int, int], None]  # (groups done, groups in all)
-_BATCH = 64  # groups encrypted or decrypted at a time, so that memory stays small
+_BATCH = 32  # groups encrypted or decrypted at a time, so that memory stays small
 _SPAN = 64  # groups a thread scans at a time
 
 
@@ -158,6 +158,8 @@ def sanitise(public: PublicKey, layout: Layout, response: U32) -> U32:
     of = public.profile
     of.check(layout)
     _check_response(response, of)
+    for index, prime in enumerate(of.primes):
+        _check_canonical(response[:, index], prime, of)
     draws, clean = Draws(), np.empty_like(response)
     half = 1 << int(np.log2(FLOOD * of.scale))
     for start in range(0, len(response), _BATCH):
@@ -168,10 +170,9 @@ def sanitise(public: PublicKey, layout: Layout, response: U32) -> U32:
         flood = errors[0] + draws.spread(shape, half)
         drawn_small: list[NDArray[Any]] = [*errors[1:], *hidden]
         for index, table in enumerate(limbs(of.primes)):
-            prime = np.uint32(table.prime)
             mask = draws.uniform(shape, table.prime)
             mask[:, : layout.slots] = 0
-            noise = (np.mod(flood, table.prime).astype(np.uint32) + mask) % prime
+            noise = (np.mod(flood, table.prime).astype(np.uint32) + mask) % np.uint32(table.prime)
             rows = [noise, *(residues(drawn, table.prime) for drawn in drawn_small)]
             for row in rows:
                 kernels().forward(row, table)
@@ -198,6 +199,7 @@ def decrypt(secret: SecretKey, layout: Layout, response: U32) -> F64:
         parts = []
         for index, table in enumerate(limbs(of.primes)):
             part = np.ascontiguousarray(response[start : start + _BATCH, index])
+            _check_canonical(part, table.prime, of)
             s, _, square = secret.powers[index]
             rows = kernels().combine(part, s, square, table)
             kernels().inverse(rows, table)
@@ -294,6 +296,14 @@ def _check_response(response: U32, of: Profile) -> None:
             "Decrypt it with the profile that it was made with.",
         )
     if any((response[:, index] >= prime).any() for index, prime in enumerate(of.primes)):
+        raise InputError(
+            f"The response holds numbers that the profile {of.name} does not have.",
+            "It is damaged, or another profile's.",
+        )
+
+
+def _check_canonical(part: U32, prime: int, of: Profile) -> None:
+    if part.size and part.max() >= prime:
         raise InputError(
             f"The response holds numbers that the profile {of.name} does not have.",
             "It is damaged, or another profile's.",
