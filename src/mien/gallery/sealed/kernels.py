@@ -15,7 +15,7 @@ import numba as nb
 import numpy as np
 from numba import uint32, uint64
 
-from mien.gallery.sealed.ring import U32, Limb
+from mien.gallery.sealed.ring import RUN, U32, Limb
 
 _READ = {rank: nb.types.Array(nb.uint32, rank, "C", readonly=True) for rank in range(1, 6)}  # takes writable ones too
 _TILE = 2048  # coefficients summed at a time; divides the length of every ring in use
@@ -32,55 +32,92 @@ def _compiled(*signature: Any) -> Callable[[Callable[..., Any]], Any]:
     return compile_
 
 
-@_compiled(_WRITE[2], _READ[1], _READ[1], nb.uint32)
-def _forward(rows: Any, roots: Any, shoup: Any, q: Any) -> None:
+@nb.njit(nb.uint32(nb.uint32, nb.uint32, nb.uint32, nb.uint32), inline="always")
+def _shoup(x: Any, root: Any, factor: Any, q: Any) -> Any:
+    """x root mod q, canonical, for any x of 32 bits; factor = floor(root 2^32 / q)."""
+    top = uint32((uint64(factor) * uint64(x)) >> uint64(32))
+    v = uint32(uint32(root * x) - uint32(top * q))
+    return min(v, uint32(v - q))
+
+
+@_compiled(_WRITE[2], _READ[2], _READ[3], nb.uint32)
+def _forward(rows: Any, roots: Any, across: Any, q: Any) -> None:
     size = rows.shape[1]
+    width = size // RUN
+    turned = np.empty((RUN, width), np.uint32)
     for index in range(rows.shape[0]):
         row = rows[index]
-        half, parts = size, 1
-        while parts < size:
-            half >>= 1
+        half, parts = size >> 1, 1
+        while half >= RUN:
             for part in range(parts):
-                root, factor = roots[parts + part], shoup[parts + part]
+                root, factor = roots[0, parts + part], roots[1, parts + part]
                 start = 2 * part * half
                 low, high = row[start : start + half], row[start + half : start + 2 * half]
                 for j in range(half):
-                    v = high[j]
-                    top = uint32((uint64(factor) * uint64(v)) >> uint64(32))
-                    v = uint32(uint32(root * v) - uint32(top * q))
-                    v = min(v, uint32(v - q))
-                    u = low[j]
+                    u, v = low[j], _shoup(high[j], root, factor, q)
                     plus, minus = uint32(u + v), uint32(uint32(u + q) - v)
-                    low[j] = min(plus, uint32(plus - q))
-                    high[j] = min(minus, uint32(minus - q))
+                    low[j], high[j] = min(plus, uint32(plus - q)), min(minus, uint32(minus - q))
+            half >>= 1
             parts <<= 1
+        for i in range(width):
+            for j in range(RUN):
+                turned[j, i] = row[i * RUN + j]
+        parts = 1
+        while half:
+            for part in range(parts):
+                line, factors = across[0, parts - 1 + part], across[1, parts - 1 + part]
+                for place in range(2 * half * part, 2 * half * part + half):
+                    low, high = turned[place], turned[place + half]
+                    for i in range(width):
+                        u, v = low[i], _shoup(high[i], line[i], factors[i], q)
+                        plus, minus = uint32(u + v), uint32(uint32(u + q) - v)
+                        low[i], high[i] = min(plus, uint32(plus - q)), min(minus, uint32(minus - q))
+            half >>= 1
+            parts <<= 1
+        for j in range(RUN):
+            row[j * width : (j + 1) * width] = turned[j]
 
 
-@_compiled(_WRITE[2], _READ[1], _READ[1], nb.uint32, nb.uint32, nb.uint32)
-def _inverse(rows: Any, roots: Any, shoup: Any, last: Any, last_shoup: Any, q: Any) -> None:
+@_compiled(_WRITE[2], _READ[2], _READ[3], nb.uint32, nb.uint32, nb.uint32)
+def _inverse(rows: Any, roots: Any, across: Any, last: Any, last_shoup: Any, q: Any) -> None:
     size = rows.shape[1]
+    width = size // RUN
+    turned = np.empty((RUN, width), np.uint32)
     for index in range(rows.shape[0]):
         row = rows[index]
-        half, parts = 1, size >> 1
+        for j in range(RUN):
+            turned[j] = row[j * width : (j + 1) * width]
+        half, parts = 1, RUN >> 1
         while parts:
             for part in range(parts):
-                root, factor = roots[parts + part], shoup[parts + part]
+                line, factors = across[0, parts - 1 + part], across[1, parts - 1 + part]
+                for place in range(2 * half * part, 2 * half * part + half):
+                    low, high = turned[place], turned[place + half]
+                    for i in range(width):
+                        u, v = low[i], high[i]
+                        plus, minus = uint32(u + v), uint32(uint32(u + q) - v)
+                        low[i], high[i] = min(plus, uint32(plus - q)), _shoup(minus, line[i], factors[i], q)
+            half <<= 1
+            parts >>= 1
+        for j in range(RUN):
+            line = turned[j]
+            for i in range(width):
+                line[i] = _shoup(line[i], last, last_shoup, q)
+        for i in range(width):
+            for j in range(RUN):
+                row[i * RUN + j] = turned[j, i]
+        parts = width >> 1
+        while parts:
+            for part in range(parts):
+                root, factor = roots[0, parts + part], roots[1, parts + part]
                 start = 2 * part * half
                 low, high = row[start : start + half], row[start + half : start + 2 * half]
                 for j in range(half):
                     u, v = low[j], high[j]
                     plus, minus = uint32(u + v), uint32(uint32(u + q) - v)
-                    low[j] = min(plus, uint32(plus - q))
-                    top = uint32((uint64(factor) * uint64(minus)) >> uint64(32))
-                    v = uint32(uint32(root * minus) - uint32(top * q))
-                    high[j] = min(v, uint32(v - q))
-            parts >>= 1
+                    low[j], high[j] = min(plus, uint32(plus - q)), _shoup(minus, root, factor, q)
             half <<= 1
-        for j in range(size):
-            v = row[j]
-            top = uint32((uint64(last_shoup) * uint64(v)) >> uint64(32))
-            v = uint32(uint32(last * v) - uint32(top * q))
-            row[j] = min(v, uint32(v - q))
+            parts >>= 1
 
 
 @nb.njit(nb.uint32(nb.uint32, nb.uint32, nb.uint32, nb.uint32), inline="always")
@@ -221,13 +258,13 @@ def _scan_open(groups: Any, probe: Any, out: Any, start: Any, stop: Any) -> None
 
 
 def forward(rows: U32, of: Limb) -> None:
-    """Transform each row (k, N) in place: coefficients to values, in bit-reversed order."""
-    _forward(rows, of.forward, of.forward_shoup, np.uint32(of.prime))
+    """Transform each row (k, N) in place: coefficients to values, in the order that `Limb` describes."""
+    _forward(rows, of.forward, of.forward_across, np.uint32(of.prime))
 
 
 def inverse(rows: U32, of: Limb) -> None:
     """Undo `forward`, in place."""
-    _inverse(rows, of.inverse, of.inverse_shoup, np.uint32(of.last), np.uint32(of.last_shoup), np.uint32(of.prime))
+    _inverse(rows, of.inverse, of.inverse_across, np.uint32(of.last), np.uint32(of.last_shoup), np.uint32(of.prime))
 
 
 def multiply_add(rows: U32, factor: U32, plus: U32, of: Limb) -> U32:

@@ -10,16 +10,16 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.gallery.sealed.ring import U32, Limb
+from mien.gallery.sealed.ring import RUN, U32, Limb
 
 _U64 = NDArray[np.uint64]
 
 
 def forward(rows: U32, of: Limb) -> None:
-    """Transform each row (k, N) in place: coefficients to values, in bit-reversed order."""
+    """Transform each row (k, N) in place: coefficients to values, in the order that `Limb` describes."""
     prime, size = np.uint64(of.prime), of.size
     work = rows.astype(np.uint64)
-    roots = of.forward.astype(np.uint64)
+    roots = of.forward[0].astype(np.uint64)
     parts, half = 1, size
     while parts < size:
         half >>= 1
@@ -29,14 +29,14 @@ def forward(rows: U32, of: Limb) -> None:
         pairs[:, :, 0] = (low + high) % prime
         pairs[:, :, 1] = (low + prime - high) % prime
         parts <<= 1
-    rows[:] = work
+    rows[:] = work.reshape(-1, size // RUN, RUN).transpose(0, 2, 1).reshape(rows.shape)
 
 
 def inverse(rows: U32, of: Limb) -> None:
     """Undo `forward`, in place."""
     prime, size = np.uint64(of.prime), of.size
-    work = rows.astype(np.uint64)
-    roots = of.inverse.astype(np.uint64)
+    work = rows.reshape(-1, RUN, size // RUN).transpose(0, 2, 1).astype(np.uint64).reshape(rows.shape)
+    roots = of.inverse[0].astype(np.uint64)
     parts, half = size >> 1, 1
     while parts:
         pairs = work.reshape(-1, parts, 2, half)

@@ -226,12 +226,11 @@ def _long_product(a: U32, total: I64) -> U32:
     """a (N,) times total (N,) modulo 2^32; in two halves of a, so that whatever a matcher sends fits."""
     row = total.astype(np.int32)[None]
     high = _products(a >> np.uint32(16), row)[0].astype(np.uint32) << np.uint32(16)
-    low: U32 = _products(a & np.uint32(0xFFFF), row)[0].astype(np.uint32)
-    return high + low
+    return np.asarray(high + _products(a & np.uint32(0xFFFF), row)[0].astype(np.uint32))
 
 
 def _signed(values: U32) -> I64:
-    return values.astype(np.uint32).view(np.int32).astype(np.int64)
+    return np.asarray(values, np.uint32).view(np.int32).astype(np.int64)
 
 
 def _check_vectors(vectors: F32, dimension: int, steps: int) -> None:

@@ -19,22 +19,25 @@ from mien.gallery.sealed.profiles import RING
 
 U32 = NDArray[np.uint32]
 I64 = NDArray[np.int64]
+RUN = 32  # see Limb
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Limb:
     """One prime with the tables of its number-theoretic transform of length `size`.
 
-    The transform evaluates at the odd powers of `root` in bit-reversed order (as Longa and Naehrig, CANS 2016, algorithms 1 and
-    2); `*_shoup` are the factors of Shoup's multiplication, floor(w 2^32 / q).
+    The transform evaluates at the odd powers of a root (Longa and Naehrig, CANS 2016, algorithms 1 and 2). Its last five
+    stages work across runs of `RUN` coefficients, so that they too are long loops, and the values stay in that order: the
+    bit-reversed one, seen as (size / RUN, RUN), transposed. Each table is (2, …): the powers of the root and, for Shoup's
+    multiplication, floor(power 2^32 / q).
     """
 
     prime: int
     size: int
-    forward: U32  # (size,) powers of the root, bit-reversed
-    forward_shoup: U32
+    forward: U32  # (2, size) powers of the root, bit-reversed
+    forward_across: U32  # (2, RUN - 1, size / RUN) the same for the last five stages: a line per part of a run
     inverse: U32
-    inverse_shoup: U32
+    inverse_across: U32
     last: int  # 1 / size …
     last_shoup: int
     constants: U32  # (q, -1 / q mod 2^32, 2^64 mod q): for Montgomery's reduction and for lifting into his form
@@ -53,19 +56,31 @@ def limb(prime: int, size: int = RING) -> Limb:
     tables = []
     for base in (root, pow(root, -1, prime)):
         powers = [pow(base, exponent, prime) for exponent in order]
-        tables += [np.array(powers, np.uint32), np.array([(power << 32) // prime for power in powers], np.uint32)]
+        table = np.array([powers, [(power << 32) // prime for power in powers]], np.uint32)
+        tables += [table, _across(table)]
     last = pow(size, -1, prime)
     return Limb(
         prime=prime,
         size=size,
         forward=tables[0],
-        forward_shoup=tables[1],
+        forward_across=tables[1],
         inverse=tables[2],
-        inverse_shoup=tables[3],
+        inverse_across=tables[3],
         last=last,
         last_shoup=(last << 32) // prime,
         constants=np.array([prime, -pow(prime, -1, 1 << 32) % (1 << 32), pow(2, 64, prime)], np.uint32),
     )
+
+
+def _across(table: U32) -> U32:
+    """(2, size) -> (2, RUN - 1, size / RUN): line parts - 1 + c has the roots of part c of every run, for 1, 2, 4 … parts."""
+    width = table.shape[1] // RUN
+    lines = [
+        table[:, width * parts + part : 2 * width * parts : parts]
+        for parts in (1 << stage for stage in range(RUN.bit_length() - 1))
+        for part in range(parts)
+    ]
+    return np.ascontiguousarray(np.stack(lines, axis=1))
 
 
 def limbs(primes: tuple[int, ...], size: int = RING) -> list[Limb]:
