@@ -21,7 +21,18 @@ from typing import Any
 from mien.audit.provenance import machine
 
 RESULTS = Path(__file__).parent / "results"
-PACKAGES = ("numpy", "onnxruntime", "opencv-python-headless", "av", "Pillow", "dlib-bin", "face_recognition")
+PACKAGES = (
+    "numpy",
+    "onnxruntime",
+    "opencv-python-headless",
+    "av",
+    "Pillow",
+    "dlib-bin",
+    "face_recognition",
+    "numba",
+    "cryptography",
+    "tenseal",
+)
 
 
 def save(name: str, results: Mapping[str, Any], argv: Sequence[str], folder: Path = RESULTS) -> Path:

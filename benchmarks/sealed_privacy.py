@@ -2,9 +2,9 @@
 
     python benchmarks/sealed_privacy.py
 
-Simulated templates of 512 dimensions, on our own arithmetic in this process. The attacker holds a probe device and a picture that
-is accepted (cosine 0.65 at a threshold of 0.5); every further probe lies near it, so that it is accepted too, and every accepted
-score is an equation for the template. `blind` has no picture and sees scores of random probes, as a key holder does.
+Simulated templates of 512 dimensions, on our own arithmetic in this process. The attacker holds a probe device and a picture
+that is accepted (cosine 0.65 at a threshold of 0.5); every further probe lies near it, so that it is accepted too, and every
+accepted score is an equation for the template. `blind` has no picture and sees scores of random probes, as a key holder does.
 `tests/gallery/sealed/test_privacy.py` runs the same through the key holder's own code.
 """
 

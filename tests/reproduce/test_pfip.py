@@ -32,11 +32,13 @@ def test_ratios_are_of_medians_and_keep_rounds_together() -> None:
     assert pfip_timing.median(slow).value == 11
 
 
-def test_works_take_turns() -> None:
+def test_works_take_turns_and_steps_keep_their_order() -> None:
     order: list[str] = []
-    times = pfip_timing.in_turns({"a": lambda: order.append("a"), "b": lambda: order.append("b")}, rounds=3, warm=1)
-    assert order == ["a", "b"] * 4
-    assert [len(one) for one in times.values()] == [3, 3]
+    works = {name: lambda name=name: order.append(name) for name in ("a: 1", "a: 2", "b")}
+    times = pfip_timing.in_turns(works, rounds=9, warm=1)  # type: ignore[arg-type]
+    turns = {tuple(order[start : start + 3]) for start in range(0, 30, 3)}
+    assert turns == {("a: 1", "a: 2", "b"), ("b", "a: 1", "a: 2")}
+    assert [len(one) for one in times.values()] == [9, 9, 9]
 
 
 @pytest.mark.skipif(not rivals.available(), reason=rivals.MISSING)

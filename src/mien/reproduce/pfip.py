@@ -128,7 +128,7 @@ def _of_the_paper(small: Timed, outcomes: Sequence[Outcome], plan: Plan) -> list
     photos = [one for one in outcomes if not one.simulated]
     if not photos:
         checks.append(Check(f"{lossless}, on photos; not tested, {made.ARCHIVE} is not at hand", None))
-    for one in photos[:1] or outcomes[:1]:
+    for one in photos[:1]:
         found = one.preselected.get((PAPER, 10))
         where = f"{lossless}; {one.name}"
         checks.append(Check(where, found.value == 1 if found else None, found))
@@ -184,7 +184,11 @@ def _of_ours(timed: Sequence[Timed], outcomes: Sequence[Outcome]) -> list[Check]
             hit[0] == hit[1],
             words.share(*hit),
         ),
-        Check("sealed: at most 8 KiB per template of 512 dimensions", each <= 8 * KIB, _point(each / KIB, places)),
+        Check(
+            f"sealed: at most 8 KiB of ciphertext for each of the {places:,} places for a template of 512 dimensions",
+            each <= 8 * KIB,
+            _point(each / KIB, places),
+        ),
         Check("every way that was timed named the right person", not wrong),
     ]
 

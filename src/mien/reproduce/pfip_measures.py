@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from importlib.util import find_spec
 
 import numpy as np
 
@@ -61,13 +60,14 @@ def judge(people: People, profile: Profile, most: int, step: Step) -> Outcome:
         step(number, len(chosen))
     mate = people.mate[chosen]
     rate = next((one for one in RATES if supports(one, len(chosen) * (len(people.gallery) - 1))), None)
-    ways = [_way(np.stack(scores), mate, failed, rate) for scores in (plain, found)]
+    ours, theirs = (_way(np.stack(scores), mate, failed, rate) for scores in (found, plain))
     both = [np.stack(scores).argmax(1) == mate for scores in (plain, found)]
     return Outcome(
         people.name,
         len(people.gallery),
         people.simulated,
-        *ways,
+        theirs,
+        ours,
         rate,
         wilson(int((both[0] & both[1]).sum()), int(both[0].sum())),
         Metric(error, error, error, len(chosen) * len(people.gallery)),
@@ -126,7 +126,6 @@ class Bench:
     people: People
     profiles: Mapping[str, Profile]  # name of the way -> profile
     few: int = 0  # templates of the naive loop; 0: without the rivals
-    opened: bool = field(default_factory=lambda: find_spec("mien.gallery.sealed.open_probe") is not None)
 
     def run(self, rounds: int) -> Timed:
         """Set up, time, and keep what each way answered."""
@@ -136,8 +135,7 @@ class Bench:
         done.answers["plain"] = int((self.people.gallery @ probe).argmax())
         for name, profile in self.profiles.items():
             works |= _sealed_works(name, Sealed(self.people.gallery, profile), probe, done)
-        if self.opened:
-            works |= _open_works(Open(self.people.gallery), probe, done)
+        works |= _open_works(Open(self.people.gallery), probe, done)
         if self.few:
             works |= self._rivals(probe, done)
         done.times = in_turns(works, rounds)

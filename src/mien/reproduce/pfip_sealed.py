@@ -6,12 +6,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mien.audit.metrics import F64
 from mien.types import F32
 
 if TYPE_CHECKING:
     from mien.gallery.sealed.keys import Keys
+    from mien.gallery.sealed.open_probe import OpenKey
     from mien.gallery.sealed.profiles import Layout, Profile
     from mien.gallery.sealed.ring import U32
 
@@ -84,16 +86,29 @@ class Open:
     """Gallery encrypted, probe in the open: for one organisation, against theft of the gallery."""
 
     gallery: F32  # (n, d)
+    key: OpenKey = field(init=False)
+    groups: U32 = field(init=False)
+    probe: NDArray[np.int32] = field(init=False)
+    response: U32 = field(init=False)
 
     def __post_init__(self) -> None:
-        raise NotImplementedError
+        from mien.gallery.sealed.open_probe import OpenKey, seal_templates
+
+        self.key = OpenKey.generate(self.gallery.shape[1])
+        self.groups = seal_templates(self.key, self.gallery)
 
     def search(self, probe: F32) -> None:
         """The matcher, which sees the probe and no score."""
+        from mien.gallery.sealed.open_probe import open_probe, scan
+
+        self.probe = open_probe(probe)
+        self.response = scan(self.groups, self.probe, len(self.gallery))
 
     def decrypt(self) -> F64:
         """The key holder: (n,) scores."""
-        raise NotImplementedError
+        from mien.gallery.sealed.open_probe import open_scores
+
+        return open_scores(self.key, self.probe, self.response, len(self.gallery))
 
     def scores(self, probe: F32) -> F64:
         """(n,) both."""
@@ -102,4 +117,10 @@ class Open:
 
     def bytes(self) -> dict[str, int]:
         """Of what is stored and sent."""
-        raise NotImplementedError
+        return {
+            "gallery": self.groups.nbytes,
+            "places": self.groups.shape[0] * self.groups.shape[2],
+            "probe": self.probe.nbytes,
+            "response": self.response.nbytes,
+            "evaluation keys": 0,
+        }

@@ -26,13 +26,19 @@ def one_thread() -> AbstractContextManager[Any]:
 
 
 def in_turns(works: Mapping[str, Work], rounds: int, warm: int = 1) -> dict[str, F64]:
-    """(rounds,) ms of CPU time of each, all threads of this process together; works run one after the other in every
-    round, in the order given."""
+    """(rounds,) ms of CPU time of each, all threads of this process together.
+
+    works: by "way" or "way: step". Steps of a way follow one another in the order given; the ways are shuffled in every round,
+    so that none always finds the caches as the same other one left them."""
+    ways: dict[str, list[str]] = {}
+    for name in works:
+        ways.setdefault(name.split(":")[0], []).append(name)
+    shuffled = np.random.default_rng(0)
     times: dict[str, list[float]] = {name: [] for name in works}
     for number in range(rounds + warm):
-        for name, work in works.items():
+        for name in [name for way in shuffled.permutation(list(ways)).tolist() for name in ways[way]]:
             start = time.process_time()
-            work()
+            works[name]()
             if number >= warm:
                 times[name].append(1e3 * (time.process_time() - start))
     return {name: np.array(values) for name, values in times.items()}

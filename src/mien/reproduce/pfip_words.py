@@ -113,6 +113,7 @@ def _bytes(timed: Sequence[Timed]) -> list[dict[str, Any]]:
             "way": WAYS[way],
             "gallery": held["gallery"],
             "per template": held["gallery"] / one.people,
+            "places": held.get("places", one.people),
             "probe": held.get("probe"),
             "response": held.get("response"),
             "evaluation keys": held.get("evaluation keys"),
@@ -158,16 +159,16 @@ def _charts(
     )
     lines = [
         Line(
-            f"{code}, {kind}",
-            *zip(*((float(one.people), one.preselected[code, 10].value) for one in some), strict=True),
-            style="points",
+            f"{code}, {'simulated' if simulated else 'photos'}",
+            tuple(float(one.people) for one in some),
+            tuple(one.preselected[code, 10].value for one in some),
+            tuple(one.preselected[code, 10].low for one in some),
+            tuple(one.preselected[code, 10].high for one in some),
+            "points",
         )
-        for kind, some in (
-            ("simulated", [one for one in outcomes if one.simulated]),
-            ("photos", [one for one in outcomes if not one.simulated]),
-        )
+        for simulated in (True, False)
         for code in ("64 components", "128 components", "signs")
-        if some and all((code, 10) in one.preselected for one in some)
+        if (some := [one for one in outcomes if one.simulated == simulated and (code, 10) in one.preselected])
     ]
     charts.append(Lines("Hit rate of a shortlist of 10", "people enrolled", "share kept", tuple(lines), x_axis="log"))
     return charts
