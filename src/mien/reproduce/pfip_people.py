@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mien.audit.metrics import I64
 from mien.errors import EvidenceError
@@ -37,25 +38,26 @@ class People:
     problems: tuple[Problem, ...] = ()
 
     @property
-    def failed(self) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    def failed(self) -> NDArray[np.bool_]:
         """(p,) probes without a template: searches that find nobody, in plaintext and sealed alike."""
-        failed: np.ndarray[tuple[int], np.dtype[np.bool_]] = ~self.probes.any(axis=1)
-        return failed
+        return np.asarray(~self.probes.any(axis=1), np.bool_)
 
 
 def simulated(people: int, probes: int, genuine: tuple[float, float], seed: int, dimension: int = 512) -> People:
     """Simulated templates; `genuine`: mean and standard deviation of the cosine of a probe and its mate."""
     rng = np.random.default_rng(seed)
-    spread = (np.arange(1, dimension + 1) ** (-SPECTRUM / 2)).astype(np.float32)
+    spread: F32 = (np.arange(1, dimension + 1) ** (-SPECTRUM / 2)).astype(np.float32)
     gallery = unit(rng.standard_normal((people, dimension), np.float32) * spread)
     mate = rng.integers(0, people, probes)
     cosine = np.clip(rng.normal(*genuine, probes), 0.05, 0.99).astype(np.float32)[:, None]
-    away = rng.standard_normal((probes, dimension), np.float32) * spread
+    away: F32 = rng.standard_normal((probes, dimension), np.float32) * spread
     mated = gallery[mate]
     away = unit(away - (away * mated).sum(1, keepdims=True) * mated)
     others = unit(rng.standard_normal((3000, dimension), np.float32) * spread)
     name = f"simulated, {people:,} people, cosine to the mate {genuine[0]} ± {genuine[1]}"
-    return People(name, gallery, unit(cosine * mated + np.sqrt(1 - cosine**2) * away), mate, others)
+    return People(
+        name, gallery, unit((cosine * mated + np.sqrt(1 - cosine**2) * away).astype(np.float32)), mate, others
+    )
 
 
 def real(context: Context, sizes: tuple[int, ...], most: int | None = None, seed: int = 0) -> list[People]:
@@ -91,7 +93,7 @@ def real(context: Context, sizes: tuple[int, ...], most: int | None = None, seed
 def _galleries(
     first: F32,
     second: F32,
-    has: np.ndarray[tuple[int], np.dtype[np.bool_]],
+    has: NDArray[np.bool_],
     sizes: tuple[int, ...],
     lost: tuple[Problem, ...],
 ) -> Iterator[People]:

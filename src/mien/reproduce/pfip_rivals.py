@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import tempfile
 from dataclasses import dataclass, field
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,10 @@ MISSING = "tenseal is not installed"
 def available() -> bool:
     """Whether TenSEAL is there."""
     return find_spec("tenseal") is not None
+
+
+def _seal() -> Any:
+    return import_module("tenseal.sealapi")
 
 
 @dataclass(slots=True)
@@ -108,7 +113,7 @@ class Seal:
     @classmethod
     def make(cls) -> Seal:
         """New keys."""
-        import tenseal.sealapi as seal
+        seal = _seal()
 
         parameters = seal.EncryptionParameters(seal.SCHEME_TYPE.CKKS)
         parameters.set_poly_modulus_degree(RING)
@@ -130,7 +135,7 @@ class Seal:
 
     def encrypt(self, values: F32) -> Any:
         """Up to `slots` numbers to a ciphertext, with the public key."""
-        import tenseal.sealapi as seal
+        seal = _seal()
 
         plain, cipher = seal.Plaintext(), seal.Ciphertext()
         self.encoder.encode(values.astype(np.float64).tolist(), SCALE, plain)
@@ -139,7 +144,7 @@ class Seal:
 
     def product(self, one: Any, other: Any, width: int) -> Any:
         """Inner products of neighbouring `width` slots; each stands in the first of them."""
-        import tenseal.sealapi as seal
+        seal = _seal()
 
         found, turned = seal.Ciphertext(), seal.Ciphertext()
         self.evaluator.multiply(one, other, found)
@@ -154,7 +159,7 @@ class Seal:
 
     def decrypt(self, cipher: Any) -> F64:
         """(slots,) numbers."""
-        import tenseal.sealapi as seal
+        seal = _seal()
 
         plain = seal.Plaintext()
         self.decryptor.decrypt(cipher, plain)
@@ -178,7 +183,7 @@ class Naive:
     whole: list[Any] = field(init=False)
 
     def __post_init__(self) -> None:
-        import tenseal
+        tenseal = import_module("tenseal")
 
         self.context = tenseal.context(
             tenseal.SCHEME_TYPE.CKKS, poly_modulus_degree=RING, coeff_mod_bit_sizes=list(TUTORIAL), n_threads=1
@@ -189,7 +194,7 @@ class Naive:
 
     def search(self, probe: F32) -> F64:
         """(few,) scores: encrypt the probe, one `dot` and one decryption per template."""
-        import tenseal
+        tenseal = import_module("tenseal")
 
         sealed = tenseal.ckks_vector(self.context, probe.tolist())
         return np.array([sealed.dot(one).decrypt()[0] for one in self.whole], np.float64)

@@ -56,7 +56,8 @@ def ratio(times: F64, other: F64) -> Metric:
 
 def total(times: Mapping[str, F64], names: Sequence[str]) -> F64:
     """(rounds,) sum of several works, round by round."""
-    return np.sum([times[name] for name in names], axis=0)
+    whole: F64 = np.sum([times[name] for name in names], axis=0)
+    return whole
 
 
 def _interval(times: F64, other: F64) -> Metric:
