@@ -1,8 +1,8 @@
 """Preselection: score short codes first, and compare only a shortlist in full. Off by default.
 
-The idea of "Privacy-preserving Preselection for Face Identification Based on Packing" (Xin et al., arXiv 2507.02414, 2025): codes
-of fewer dimensions are encrypted and searched as templates are; the key holder decrypts their scores and names a shortlist,
-whose whole templates the matcher then compares. Two kinds of code: principal components, and signs of the coordinates.
+The idea of "Privacy-preserving Preselection for Face Identification Based on Packing" (Xin et al., arXiv 2507.02414, 2025):
+codes of fewer dimensions are encrypted and searched as templates are; the key holder decrypts their scores and names a
+shortlist, whose whole templates the matcher then compares. Two kinds of code: principal components, and signs of coordinates.
 
 What it costs, and why it is not the default:
 
