@@ -73,7 +73,7 @@ def test_every_file_of_a_verb_is_in_the_table() -> None:
     files = {path.stem: path for path in folder.glob("*.py")} | {
         path.parent.name: path for path in folder.glob("*/__init__.py")
     }
-    verbs = {name for name, path in files.items() if "\ndef command(" in path.read_text(encoding="utf8")}
+    verbs = {name.replace("_", "-") for name, path in files.items() if "\ndef command(" in path.read_text(encoding="utf8")}
     assert verbs == set(VERBS)
 
 

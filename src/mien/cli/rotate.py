@@ -26,7 +26,7 @@ def command(gallery: str, keys: str | None, out: Output) -> None:
     exist: those open with the old keys only. It also tidies: noise of templates enrolled elsewhere goes, free places close."""
     from mien.gallery.sealed import life
     from mien.gallery.sealed.opening import keys_at
-    from mien.gallery.sealed.paths import is_sealed
+    from mien.gallery.store import is_sealed
 
     at = keys_at(keys)
     if not isinstance(at, Path) or "://" in gallery or not is_sealed(gallery):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import signal
+import sys
 import threading
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -52,7 +53,7 @@ def command(  # noqa: PLR0913 - one parameter per option
             out.answer(
                 {"address": server.address, "gallery": gallery}, [("serving", server.address), ("gallery", gallery)]
             )
-            click.get_text_stream("stdout").flush()
+            sys.stdout.flush()
             _until_stopped(server)
     finally:
         matcher.close()

@@ -19,10 +19,10 @@ from mien.gallery.embedded import EmbeddedGallery
 from mien.gallery.memory import MemoryGallery
 from mien.gallery.migrate import Migration, backups, migrate, migrate_in_place
 from mien.gallery.names import subject_name
-from mien.gallery.sealed.paths import is_sealed
+from mien.gallery.store import is_sealed
 
 if TYPE_CHECKING:
-    from mien.gallery.sealed.opening import KeysAt
+    from mien.gallery.sealed.keys import Keys
 
 __all__ = [
     "BaseGallery",
@@ -47,7 +47,7 @@ def open_gallery(
     *,
     create: bool = True,
     read_only: bool = False,
-    keys: KeysAt | None = None,
+    keys: Keys | str | os.PathLike[str] | None = None,
 ) -> BaseGallery:
     """Open a gallery, or make one.
 

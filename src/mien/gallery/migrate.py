@@ -15,8 +15,7 @@ from uuid import uuid4
 from mien.errors import InputError, SpaceMismatch, UsageError
 from mien.gallery.base import BaseGallery
 from mien.gallery.embedded import EmbeddedGallery
-from mien.gallery.sealed.paths import is_sealed
-from mien.gallery.store import remove
+from mien.gallery.store import is_sealed, remove
 from mien.protocols import Embedder
 from mien.types import Face, Sample
 

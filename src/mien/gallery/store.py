@@ -33,6 +33,7 @@ from mien.errors import (
 
 APPLICATION = 0x6D69656E  # "mien", in the header of the file
 VERSION = 1
+SEALED_RECORDS = "records.db"  # in the folder of a sealed gallery
 
 _SCHEMA = (
     """CREATE TABLE head (id INTEGER PRIMARY KEY CHECK (id = 1), space TEXT, dimension INTEGER,
@@ -146,6 +147,15 @@ def not_a_gallery(path: Path) -> GalleryCorrupt:
     return GalleryCorrupt(
         f"The file {path} is no gallery.", "Give the path of a gallery, or of a file that does not exist yet."
     )
+
+
+def is_sealed(path: str | os.PathLike[str]) -> bool:
+    """Whether a path is that of a sealed gallery: a folder with records in it, or a name that says so and is no file."""
+    home = Path(path)
+    try:
+        return (home / SEALED_RECORDS).is_file() or (home.suffix == ".sealed" and not home.is_file())
+    except (OSError, ValueError):
+        return False  # told when it is opened
 
 
 def side_file(path: Path) -> Path:

@@ -13,10 +13,10 @@ from typing import Any
 from mien.errors import GalleryCorrupt, GalleryNotFound, GalleryReadOnly, UsageError
 from mien.gallery import store as plain
 from mien.gallery.sealed.groups_file import shred
-from mien.gallery.sealed.paths import RECORDS as RECORDS
 from mien.gallery.sealed.profiles import FORMAT, PROFILES
 from mien.gallery.sealed.records import Change, Head
 
+RECORDS = plain.SEALED_RECORDS
 APPLICATION = 0x6D69655C  # in the header of records.db
 LARGEST_RECORD = 1 << 18  # bytes: metadata are at most 64 KiB of text
 LARGEST_DETAIL = 1 << 24  # a crop of 1024 px that does not compress, and some

@@ -10,6 +10,7 @@ import hashlib
 import os
 import secrets
 import warnings
+from contextlib import ExitStack
 from pathlib import Path
 
 from mien.errors import GalleryNotFound, InputError, UsageError
@@ -52,13 +53,13 @@ def open_sealed(
             raise GalleryNotFound(f"There is no sealed gallery at {path}.", "Make one with `mien seal`.")
         found = at if isinstance(at, Keys) else load(at)
         home.create(path.absolute(), new_head(found), public_bytes(found))
-    store = Store(path, read_only=read_only)
-    try:
+    with ExitStack() as undo:
+        store = Store(path, read_only=read_only)
+        undo.callback(store.close)
         holder = holder_of(at, store.head().identity)
-        return SealedGallery(Matcher(store), holder, os.fspath(where), read_only=read_only or not store.writable)
-    except BaseException:
-        store.close()
-        raise
+        gallery = SealedGallery(Matcher(store), holder, os.fspath(where), read_only=read_only or not store.writable)
+        undo.pop_all()
+    return gallery
 
 
 def keys_at(keys: KeysAt | None) -> Keys | Path:

@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-from mien import errors
 from mien.errors import GalleryBusy, GalleryError, GalleryNotFound, MienError, UsageError
 from mien.gallery.sealed import bodies
 from mien.gallery.sealed.gallery import SealedGallery
@@ -121,10 +120,17 @@ def _told(content: bytes, address: str) -> MienError:
     """The error that a problem document tells."""
     try:
         problem: Any = json.loads(content)
-        kind = getattr(errors, str(problem["type"]))
-        if not issubclass(kind, MienError):
-            raise TypeError
-        error: MienError = kind(f"The matcher at {address} says: {problem['detail']}", str(problem["remedy"]))
-    except (ValueError, KeyError, TypeError, AttributeError):
+        error: MienError = _kinds()[problem["type"]](
+            f"The matcher at {address} says: {problem['detail']}", str(problem["remedy"])
+        )
+    except (ValueError, KeyError, TypeError):
         return GalleryError(f"The matcher at {address} failed without a reason.", "Is it a matcher?")
     return error
+
+
+def _kinds(of: type[MienError] = MienError) -> dict[str, type[MienError]]:
+    """Every kind of error by its code."""
+    found = {of.__name__: of}
+    for kind in of.__subclasses__():
+        found |= _kinds(kind)
+    return found
