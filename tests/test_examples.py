@@ -35,6 +35,7 @@ RUNS: Mapping[str, tuple[Callable[[Pictures, Path], list[str]], Sequence[str], S
     "ten_lines.py": (named("obama", "obama2", "biden", "obama3"), ["accept ana"], ["ben"]),
     "compat_face_recognition.py": (named("obama", "biden", "obama2"), ["obama at "], ["biden at ", "nobody"]),
     "audit_affect.py": (lambda have, folder: [str(folder)], ["UAR 0.", "of 20 people", "report.html"], ["nan"]),
+    "sealed.py": (named(), ["100 templates sealed", "sealed: p42", "nearest now: True", "new keys: True"], ["False"]),
     "compat_deepface.py": (pair_and_folder, ["same person", "obama2.jpg", "obama3.jpg"], ["not the same", "biden.jpg"]),
 }
 

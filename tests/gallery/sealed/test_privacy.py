@@ -165,6 +165,22 @@ def test_one_response_gives_the_group_unless_sanitised(sanitised: bool) -> None:
     assert scores.argmax() == 7
 
 
+def test_a_matcher_that_lies_can_raise_a_score() -> None:
+    """A limit, stated in the threat model: answers are not proven, and the sum of a ciphertext and a number is a ciphertext."""
+    people, keys = rows(32, 64, 0), Keys.generate(STANDARD)
+    groups = encrypt_templates(keys.secret, SMALL, people)
+    response = search(groups, encrypt_probe(keys.public, SMALL, people[7]), SMALL, STANDARD)
+    honest = decrypt(keys.secret, SMALL, response)
+    for index, table in enumerate(limbs(STANDARD.primes)):
+        offset = np.zeros((1, response.shape[-1]), np.uint32)
+        offset[0, 5] = round(0.4 * STANDARD.scale) % table.prime
+        kernels().forward(offset, table)
+        response[0, index, 0] = kernels().add(response[0, index, 0][None], offset, table)[0]
+    forged = decrypt(keys.secret, SMALL, response)
+    assert forged[5] == pytest.approx(honest[5] + 0.4, abs=1e-6)
+    assert np.delete(forged, 5) == pytest.approx(np.delete(honest, 5), abs=1e-9)
+
+
 # --- what released scores give away -----------------------------------------------------------------------------------
 
 D = 64
