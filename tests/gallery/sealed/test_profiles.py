@@ -49,7 +49,7 @@ def test_a_modulus_above_the_table_is_refused() -> None:
 
 
 def test_unknown_names_and_versions_are_refused() -> None:
-    with pytest.raises(UsageError, match="no profile 'fast'.*standard, exact"):
+    with pytest.raises(UsageError, match=r"no profile 'fast'.*standard, exact"):
         profile("fast")
     check_format(FORMAT, "a key")
     with pytest.raises(InputError, match="format 2"):

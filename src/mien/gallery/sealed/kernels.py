@@ -32,7 +32,14 @@ def _compiled(*signature: Any) -> Callable[[Callable[..., Any]], Any]:
     return compile_
 
 
-@nb.njit(nb.uint32(nb.uint32, nb.uint32, nb.uint32, nb.uint32), inline="always")
+def _inlined(*signature: Any) -> Callable[[Callable[..., Any]], Any]:
+    def compile_(function: Callable[..., Any]) -> Any:
+        return nb.njit(*signature, inline="always")(function)
+
+    return compile_
+
+
+@_inlined(nb.uint32(nb.uint32, nb.uint32, nb.uint32, nb.uint32))
 def _shoup(x: Any, root: Any, factor: Any, q: Any) -> Any:
     """x root mod q, canonical, for any x of 32 bits; factor = floor(root 2^32 / q)."""
     top = uint32((uint64(factor) * uint64(x)) >> uint64(32))
@@ -120,7 +127,7 @@ def _inverse(rows: Any, roots: Any, across: Any, last: Any, last_shoup: Any, q: 
             parts >>= 1
 
 
-@nb.njit(nb.uint32(nb.uint32, nb.uint32, nb.uint32, nb.uint32), inline="always")
+@_inlined(nb.uint32(nb.uint32, nb.uint32, nb.uint32, nb.uint32))
 def _times(x: Any, y: Any, q: Any, k: Any) -> Any:
     """x y / 2^32 mod q, canonical, for x and y below q: Montgomery's product."""
     a = uint64(x) * uint64(y)
@@ -169,7 +176,7 @@ def _combine(response: Any, secret: Any, square: Any, out: Any, constants: Any) 
             target[j] = min(v, uint32(v - q))
 
 
-@nb.njit(nb.uint32(nb.uint64, nb.uint32, nb.uint32), inline="always")
+@_inlined(nb.uint32(nb.uint64, nb.uint32, nb.uint32))
 def _reduce(a: Any, q: Any, k: Any) -> Any:
     """a / 2^32 mod q, canonical, for a below 7 q 2^32."""
     m = uint32(uint32(a) * k)
@@ -179,7 +186,7 @@ def _reduce(a: Any, q: Any, k: Any) -> Any:
     return min(v, uint32(v - q))
 
 
-@nb.njit(inline="always")
+@_inlined()
 def _rows(group: Any, probe: Any, b: Any, tile: Any) -> Any:
     end = tile + _TILE
     return group[b, 0, tile:end], group[b, 1, tile:end], probe[b, 0, tile:end], probe[b, 1, tile:end]
@@ -289,6 +296,7 @@ def combine(response: U32, secret: U32, square: U32, of: Limb) -> U32:
 
 def prepare(probe: U32, of: Sequence[Limb]) -> U32:
     """What `scan` wants of a probe (L, B, 2, N): the same in Montgomery's form."""
+    probe = np.ascontiguousarray(probe)
     out = np.empty_like(probe)
     for index, table in enumerate(of):
         rows = probe[index].reshape(-1, probe.shape[-1])

@@ -127,7 +127,7 @@ def search(
     _check_rows(probe, layout, of, "The probe")
     count = len(groups)
     response = np.empty((count, of.limbs, 3, RING), np.uint32)
-    plain = np.asarray(groups)  # of a memory map, the array beneath it
+    plain = np.ascontiguousarray(groups)  # of a memory map, the array beneath it
     tables, kernel = limbs(of.primes), kernels()
     spans = [(start, min(start + _SPAN, count)) for start in range(0, count, _SPAN)]
     prepared = kernel.prepare(probe, tables)
