@@ -11,6 +11,8 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import TypeVar
 
 import numpy as np
 
@@ -25,12 +27,11 @@ from mien.gallery.sealed.key_holder import KeyHolder
 from mien.gallery.sealed.matcher import Depot, Matcher, check_identity
 from mien.gallery.sealed.probe_device import ProbeDevice
 from mien.gallery.sealed.profiles import PUBLIC_SD
-from mien.gallery.sealed.records import Change, Detail, SampleRow
+from mien.gallery.sealed.records import Change, Detail, GroupRow, SampleRow
 from mien.gallery.sealed.repacker import Repacker
 from mien.types import F32, Match, Person, Sample, Template
 
-__all__ = ["SealedGallery"]
-
+T = TypeVar("T")
 RETRIES = 50  # changes made anew because somebody else was faster
 _BLOCK = 64  # samples read at a time, crops with them
 
@@ -207,13 +208,24 @@ class SealedGallery(BaseGallery):
         if self._read_only:
             raise GalleryReadOnly(f"The gallery {self.where} was opened for reading only.", "Open it for writing.")
         for _ in range(RETRIES):
-            change = make()
+            change = self._steady(make)
             if change is None:
                 return
             done = self._depot.apply(change, self._marker.token())
             self._refresh()
             if done:
                 return
+        raise self._busy()
+
+    def _steady(self, read: Callable[[], T]) -> T:
+        """What `read` gives; begun anew where others changed the gallery between two of its questions to the matcher."""
+        for _ in range(RETRIES):
+            try:
+                return read()
+            except GalleryCorrupt:
+                if self._depot.head() == self._index.head:
+                    raise
+                self._refresh()
         raise self._busy()
 
     def _add(self, name: str, samples: list[Sample], metadata: str | None, enrolled: str) -> int:
@@ -261,10 +273,13 @@ class SealedGallery(BaseGallery):
             block = walk[start : start + _BLOCK]
             with self._lock:
                 self._refresh()
-                here = [(name, self._index.samples[number]) for name, number in block if number in self._index.samples]
-                details = self._depot.details([row.number for _, row in here])
-                found = [(name, self._sample(row, details.get(row.number))) for name, row in here]
+                found = self._steady(partial(self._read, block))
             yield from found
+
+    def _read(self, block: Sequence[tuple[str, int]]) -> list[tuple[str, Sample]]:
+        here = [(name, self._index.samples[number]) for name, number in block if number in self._index.samples]
+        details = self._depot.details([row.number for _, row in here])
+        return [(name, self._sample(row, details.get(row.number))) for name, row in here]
 
     def _sample(self, row: SampleRow, detail: Detail | None) -> Sample:
         record, face = self._index.record(row), None
@@ -280,7 +295,9 @@ class SealedGallery(BaseGallery):
         kept = self._index.checked(row, detail).vector
         if kept:
             return np.frombuffer(self._vault.open(kept, about(row)), np.float32)
-        (_, body) = self._depot.groups([row.group])[row.group]
+        stored, body = self._depot.groups([row.group]).get(row.group, (GroupRow(row.group, -1), None))
+        self._index.check_group(row.group, stored, body)
+        assert body is not None  # check_group
         vector = self._holder.templates(self._index.head.layout, body[None])[0, row.slot]
         unit: F32 = (vector / np.linalg.norm(vector)).astype(np.float32)
         return unit

@@ -107,11 +107,11 @@ class Index:
     def _marks(self, change: Change | None = None) -> list[bytes]:
         subjects: dict[bytes, bytes] = {row.id: row.mark for row in self.subjects.values()}
         samples: dict[int, bytes] = {row.number: row.mark for row in self.samples.values()}
-        groups: dict[int, bytes] = {row.number: row.mark for row in self.groups.values()}
+        groups: dict[int, bytes] = {row.number: _versioned(row) for row in self.groups.values()}
         if change is not None:
             subjects |= {row.id: row.mark for row in change.subjects}
             samples |= {row.number: row.mark for row in change.samples}
-            groups |= {write.row.number: write.row.mark for write in change.groups}
+            groups |= {write.row.number: _versioned(write.row) for write in change.groups}
             _drop(subjects, change.gone_subjects)
             _drop(samples, change.gone_samples)
             _drop(groups, change.gone_groups)
@@ -153,7 +153,7 @@ class Index:
 
     def check_group(self, number: int, row: GroupRow, body: Any) -> None:
         """Hold a group's bytes against its mark."""
-        if self.groups.get(number) != row or self._marker.group(number, row.version, body) != row:
+        if body is None or self.groups.get(number) != row or self._marker.group(number, row.version, body) != row:
             raise self._wrong(f"group {number} does not match its mark")
 
     def members(self, group: int) -> list[SampleRow]:
@@ -193,6 +193,11 @@ class Index:
 def about(row: SampleRow) -> bytes:
     """What a sample's sealed parts are bound to."""
     return b"sample" + row.number.to_bytes(8, "little") + row.subject
+
+
+def _versioned(row: GroupRow) -> bytes:
+    """A group's mark covers its bytes too, which are not at hand: so what is at hand is tied to it."""
+    return b"%d %d " % (row.number, row.version) + row.mark
 
 
 def _drop(marks: dict[Any, bytes], keys: Iterable[Any]) -> None:

@@ -11,7 +11,7 @@ from mien.gallery.sealed.index import Index, about
 from mien.gallery.sealed.key_holder import KeyHolder
 from mien.gallery.sealed.matcher import Depot
 from mien.gallery.sealed.profiles import Layout
-from mien.gallery.sealed.records import U32, Change, GroupWrite
+from mien.gallery.sealed.records import U32, Change, GroupRow, GroupWrite
 from mien.types import F32
 
 
@@ -86,8 +86,9 @@ class Repacker:
         layout, marker = index.head.layout, self._holder.marker(index.head.gallery)
         writes = []
         for group, slots in left.items():
-            row, body = found[group]
+            row, body = found.get(group, (GroupRow(group, -1), None))
             index.check_group(group, row, body)
+            assert body is not None  # check_group
             body = self.fresh(layout, self.kept(index, group, slots, body))
             writes.append(GroupWrite(marker.group(group, row.version + 1, body), body))
         return tuple(writes)

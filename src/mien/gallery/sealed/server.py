@@ -16,6 +16,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from socketserver import ThreadingMixIn
 from typing import Any, ClassVar
@@ -33,6 +34,7 @@ SECONDS = 30.0  # for a request to arrive whole
 CONNECTIONS = 32  # at a time; more are told to come again
 SEARCHES = 2  # at a time; more wait
 WAIT = 30.0  # s that a search waits for its turn
+LINGER = 1.0  # s
 MANY = 256  # rows asked for at a time
 
 
@@ -91,12 +93,9 @@ class MatcherServer(ThreadingMixIn, HTTPServer):
                 f"HTTP/1.1 503 Busy\r\nContent-Type: application/problem+json\r\nContent-Length: {len(problem)}\r\n\r\n"
             )
             request.settimeout(1.0)
-            try:
+            with suppress(OSError):
                 request.sendall(head.encode() + problem)
-            except OSError:
-                pass
-            finally:
-                self.shutdown_request(request)
+            self.shutdown_request(request)
             return
         super().process_request(request, client_address)
 
@@ -178,6 +177,17 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header(name, value)
         self.end_headers()
         self.wfile.write(content)
+
+    def finish(self) -> None:
+        """Read on for a moment, so that a client whose body was refused unread gets to see why."""
+        super().finish()
+        with suppress(OSError):
+            self.connection.shutdown(socket.SHUT_WR)
+            end = time.monotonic() + min(LINGER, self.server.seconds)
+            while time.monotonic() < end:
+                self.connection.settimeout(max(0.001, end - time.monotonic()))
+                if not self.connection.recv(1 << 16):
+                    break
 
     def _body(self, most: int) -> bytes:
         if self.headers.get("Content-Type") != bodies.TYPE:
