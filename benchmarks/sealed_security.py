@@ -1,4 +1,4 @@
-"""An estimate of how secure the sealed gallery's parameters are, beside the standard's table; kept in results/sealed_security.json.
+"""An estimate of how secure the sealed gallery's parameters are, beside the standard's table; see results/sealed_security.json.
 
     python benchmarks/sealed_security.py
 
