@@ -18,7 +18,8 @@ from numba import uint32, uint64
 from mien.gallery.sealed.ring import RUN, U32, Limb
 
 _READ = {rank: nb.types.Array(nb.uint32, rank, "C", readonly=True) for rank in range(1, 6)}  # takes writable ones too
-_TILE = 2048  # coefficients summed at a time; divides the length of every ring in use
+_SUMS = nb.types.Array(nb.uint64, 1, "C", readonly=True)
+_TILE = 1024  # coefficients summed at a time; divides the length of every ring in use
 _WRITE = {rank: nb.types.Array(nb.uint32, rank, "C") for rank in range(1, 5)}
 
 
@@ -187,59 +188,64 @@ def _reduce(a: Any, q: Any, k: Any) -> Any:
 
 
 @_inlined()
-def _rows(group: Any, probe: Any, b: Any, tile: Any) -> Any:
-    end = tile + _TILE
-    return group[b, 0, tile:end], group[b, 1, tile:end], probe[b, 0, tile:end], probe[b, 1, tile:end]
+def _pair(rows: Any, b: Any, tile: Any) -> Any:
+    return rows[b, 0, tile : tile + _TILE], rows[b, 1, tile : tile + _TILE]
+
+
+@_compiled(_WRITE[2], nb.int64, _SUMS, _SUMS, _SUMS, _READ[1])
+def _finish(out: Any, tile: Any, first: Any, second: Any, third: Any, constants: Any) -> None:
+    q, k = constants[0], constants[1]
+    o0, o1, o2 = out[0, tile : tile + _TILE], out[1, tile : tile + _TILE], out[2, tile : tile + _TILE]
+    for j in range(_TILE):
+        o0[j], o1[j], o2[j] = _reduce(first[j], q, k), _reduce(second[j], q, k), _reduce(third[j], q, k)
 
 
 @_compiled(_READ[5], _READ[4], _WRITE[4], nb.int64, nb.int64, _READ[2])
 def _scan(groups: Any, probe: Any, out: Any, start: Any, stop: Any, constants: Any) -> None:
-    """Four blocks for each pass over the sums; slices of a constant length and all written out, as that takes half the time."""
-    blocks = groups.shape[2]
+    """Two groups and two blocks for each pass over the sums, so that the probe, which is as large as a group, is read half as
+    often. Slices of a constant length, and all written out: that takes half the time. A last odd group is its own partner."""
+    blocks, size = groups.shape[2], groups.shape[4]
     r0, r1, r2 = np.empty(_TILE, np.uint64), np.empty(_TILE, np.uint64), np.empty(_TILE, np.uint64)
-    for g in range(start, stop):
+    s0, s1, s2 = np.empty(_TILE, np.uint64), np.empty(_TILE, np.uint64), np.empty(_TILE, np.uint64)
+    for g in range(start, stop, 2):
+        h = min(g + 1, stop - 1)
         for limb in range(groups.shape[1]):
-            q, k, group, factor, target = (
-                constants[limb, 0],
-                constants[limb, 1],
-                groups[g, limb],
-                probe[limb],
-                out[g, limb],
-            )
-            for tile in range(0, groups.shape[4], _TILE):
-                end = tile + _TILE
-                r0[:] = 0
-                r1[:] = 0
-                r2[:] = 0
-                b = 0
-                while b + 4 <= blocks:
-                    ax, ay, ap, ar = _rows(group, factor, b, tile)
-                    bx, by, bp, br = _rows(group, factor, b + 1, tile)
-                    cx, cy, cp, cr = _rows(group, factor, b + 2, tile)
-                    dx, dy, dp, dr = _rows(group, factor, b + 3, tile)
+            one, two, factor = groups[g, limb], groups[h, limb], probe[limb]
+            for tile in range(0, size, _TILE):
+                for sums in (r0, r1, r2, s0, s1, s2):
+                    sums[:] = 0
+                for b in range(0, blocks - 1, 2):
+                    p0, p1 = _pair(factor, b, tile)
+                    q0, q1 = _pair(factor, b + 1, tile)
+                    a0, a1 = _pair(one, b, tile)
+                    b0, b1 = _pair(one, b + 1, tile)
+                    c0, c1 = _pair(two, b, tile)
+                    d0, d1 = _pair(two, b + 1, tile)
                     for j in range(_TILE):
-                        x, y, p, r = uint64(ax[j]), uint64(ay[j]), uint64(ap[j]), uint64(ar[j])
-                        s0, s1, s2 = x * p, x * r + y * p, y * r
-                        x, y, p, r = uint64(bx[j]), uint64(by[j]), uint64(bp[j]), uint64(br[j])
-                        s0, s1, s2 = s0 + x * p, s1 + x * r + y * p, s2 + y * r
-                        x, y, p, r = uint64(cx[j]), uint64(cy[j]), uint64(cp[j]), uint64(cr[j])
-                        s0, s1, s2 = s0 + x * p, s1 + x * r + y * p, s2 + y * r
-                        x, y, p, r = uint64(dx[j]), uint64(dy[j]), uint64(dp[j]), uint64(dr[j])
-                        r0[j] += s0 + x * p
-                        r1[j] += s1 + x * r + y * p
-                        r2[j] += s2 + y * r
-                    b += 4
-                while b < blocks:
-                    ax, ay, ap, ar = _rows(group, factor, b, tile)
+                        p, r, q, t = uint64(p0[j]), uint64(p1[j]), uint64(q0[j]), uint64(q1[j])
+                        u, v, x, y = uint64(a0[j]), uint64(a1[j]), uint64(b0[j]), uint64(b1[j])
+                        r0[j] += u * p + x * q
+                        r1[j] += u * r + v * p + x * t + y * q
+                        r2[j] += v * r + y * t
+                        u, v, x, y = uint64(c0[j]), uint64(c1[j]), uint64(d0[j]), uint64(d1[j])
+                        s0[j] += u * p + x * q
+                        s1[j] += u * r + v * p + x * t + y * q
+                        s2[j] += v * r + y * t
+                if blocks % 2:
+                    p0, p1 = _pair(factor, blocks - 1, tile)
+                    a0, a1 = _pair(one, blocks - 1, tile)
+                    c0, c1 = _pair(two, blocks - 1, tile)
                     for j in range(_TILE):
-                        x, y, p, r = uint64(ax[j]), uint64(ay[j]), uint64(ap[j]), uint64(ar[j])
-                        r0[j] += x * p
-                        r1[j] += x * r + y * p
-                        r2[j] += y * r
-                    b += 1
-                o0, o1, o2 = target[0, tile:end], target[1, tile:end], target[2, tile:end]
-                for j in range(_TILE):
-                    o0[j], o1[j], o2[j] = _reduce(r0[j], q, k), _reduce(r1[j], q, k), _reduce(r2[j], q, k)
+                        p, r, u, v = uint64(p0[j]), uint64(p1[j]), uint64(a0[j]), uint64(a1[j])
+                        r0[j] += u * p
+                        r1[j] += u * r + v * p
+                        r2[j] += v * r
+                        u, v = uint64(c0[j]), uint64(c1[j])
+                        s0[j] += u * p
+                        s1[j] += u * r + v * p
+                        s2[j] += v * r
+                _finish(out[g, limb], tile, r0, r1, r2, constants[limb])
+                _finish(out[h, limb], tile, s0, s1, s2, constants[limb])
 
 
 @_compiled(_READ[3], _READ[1], _WRITE[2], nb.int64, nb.int64)
