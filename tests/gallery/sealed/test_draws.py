@@ -30,6 +30,12 @@ def test_ternary_is_uniform() -> None:
     assert ((counts - COUNT / 3) ** 2 / (COUNT / 3)).sum() < 25  # chi square of 2 degrees: far beyond chance
 
 
+def test_ternary_has_no_bias(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of all 256 bytes, each value comes from 85 and one is drawn again."""
+    monkeypatch.setattr(Draws, "words", lambda self, count, kind: np.tile(np.arange(256), 2)[::-1].astype(kind))
+    assert np.bincount(Draws().ternary(255) + 1).tolist() == [85, 85, 85]
+
+
 @pytest.mark.parametrize("prime", [33550337, 40961])  # 40961: five of eight draws are kept, so rejection is at work
 def test_uniform_is_uniform(prime: int) -> None:
     found = Draws().uniform(COUNT, prime)
