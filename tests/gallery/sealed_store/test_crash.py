@@ -138,6 +138,48 @@ def test_acknowledged_people_survive_200_kills(path: Path, keys: Keys, of: Of) -
     kill_often(path, keys, of, 200)
 
 
+def side_by_side(*works: Callable[[Callable[[str], None]], None]) -> None:
+    """Run each in a process of its own; each must say no more than that it is done."""
+    children = []
+    for work in works:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            reading, writing = os.pipe()
+            child = os.fork()
+        if child == 0:
+            try:
+                work(lambda words, writing=writing: os.write(writing, f"{words}\n".encode()) and None)
+            except BaseException as error:  # noqa: BLE001
+                os.write(writing, repr(error).encode())
+            os._exit(0)
+        os.close(writing)
+        children.append((child, reading))
+    for child, reading in children:
+        with os.fdopen(reading) as pipe:
+            assert pipe.read() == "done\n"
+        os.waitpid(child, 0)
+
+
+def test_two_writers_take_turns(people: Path, keys: Keys, of: Of) -> None:
+    """Both enrol and forget in the same groups; whoever was slower makes the change anew."""
+
+    def write(start: int) -> Callable[[Callable[[str], None]], None]:
+        def work(say: Callable[[str], None]) -> None:
+            with open_sealed(people, keys) as gallery:
+                for number in range(start, start + 10):
+                    gallery.enrol(f"p{number}", of(number))
+                    if number % 2:
+                        gallery.forget(f"p{number}")
+            say("done")
+
+        return work
+
+    side_by_side(write(10), write(30))
+    with open_sealed(people, keys) as gallery:
+        assert len(gallery) == 5 + 5 + 5
+        assert gallery.verify() == []
+
+
 def test_several_readers_see_whole_states_while_one_writes(people: Path, keys: Keys, of: Of) -> None:
     def write(say: Callable[[str], None]) -> None:
         with open_sealed(people, keys) as gallery:
@@ -157,24 +199,7 @@ def test_several_readers_see_whole_states_while_one_writes(people: Path, keys: K
                     say("half")
         say("done")
 
-    with_pipes = []
-    for work in (write, read, read):
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)
-            reading, writing = os.pipe()
-            child = os.fork()
-        if child == 0:
-            try:
-                work(lambda words, writing=writing: os.write(writing, f"{words}\n".encode()) and None)
-            except BaseException as error:  # noqa: BLE001
-                os.write(writing, repr(error).encode())
-            os._exit(0)
-        os.close(writing)
-        with_pipes.append((child, reading))
-    for child, reading in with_pipes:
-        with os.fdopen(reading) as pipe:
-            assert pipe.read() == "done\n"
-        os.waitpid(child, 0)
+    side_by_side(write, read, read)
     with open_sealed(people, keys) as gallery:
         assert len(gallery) == 5 + 6
         assert gallery.verify() == []

@@ -23,7 +23,7 @@ from mien.gallery.sealed.keys import Keys
 from mien.gallery.sealed.matcher import Matcher
 from mien.gallery.sealed.opening import open_sealed
 from mien.gallery.sealed.probe_device import Probe
-from mien.gallery.sealed.remote import RemoteMatcher
+from mien.gallery.sealed.remote import RemoteEnroller, RemoteMatcher
 from mien.gallery.sealed.server import MatcherServer
 from mien.gallery.sealed.store import Store
 from mien.types import Face, Frame, OperatingPoint, Sample
@@ -98,25 +98,33 @@ def test_a_gallery_behind_an_address_is_a_gallery(gallery: SealedGallery, people
     assert gallery.verify() == []
 
 
-def test_few_are_placed_by_the_matcher_and_many_come_packed(
-    gallery: SealedGallery, of: Of, monkeypatch: pytest.MonkeyPatch
+def test_people_are_taken_in_without_a_secret_key(
+    serving: MatcherServer, gallery: SealedGallery, keys: Keys, of: Of, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """The matcher gets public-key ciphertexts, places and adds them; the key holder then finds everybody."""
     sent: list[bool] = []
     apply = RemoteMatcher.apply
 
     def seen(self: RemoteMatcher, change: Any, token: bytes) -> bool:
-        sent.extend(write.whole is None for write in change.groups)
+        sent.extend(write.whole is None and len(write.rows) > 0 for write in change.groups)
         return apply(self, change, token)
 
     monkeypatch.setattr(RemoteMatcher, "apply", seen)
-    gallery.enrol("few", of(60, 3))
-    assert sent and all(sent)
-    sent.clear()
-    gallery.enrol("many", of(61, 30))
-    assert sent and not any(sent)
+    keys.save(tmp_path / "enroller")
+    (tmp_path / "enroller" / "secret.key").unlink()
+    door = RemoteEnroller(serving.address, tmp_path / "enroller")
+    assert door.enrol("zoë", of(60, 3), {"badge": 1}) == 3
+    assert door.enrol("zoë", of(60, 4)) == 1
+    assert door.enrol("many", of(61, 30)) == 30
+    assert len(sent) >= 3 and all(sent)
     assert gallery.verify() == []
-    for number, name in ((60, "few"), (61, "many")):
-        assert gallery.search(of(number, 3)[2].template, 1)[0].subject == name
+    for number, count, name in ((60, 4, "zoë"), (61, 30, "many"), (3, 2, "p3")):
+        (best,) = gallery.search(of(number, count)[1].template, 1)
+        assert (best.subject, best.score) == (name, pytest.approx(1, abs=5e-3))
+    gallery.forget("many")  # writes anew what is left
+    assert gallery.search(of(3)[1].template, 1)[0].score == pytest.approx(1, abs=1e-3)
+    with pytest.raises(InputError):
+        door.enrol("nobody", [])
 
 
 def test_two_clients_write_in_turn(serving: MatcherServer, keys: Keys, of: Of) -> None:
@@ -140,7 +148,7 @@ def test_two_clients_write_in_turn(serving: MatcherServer, keys: Keys, of: Of) -
 def test_reading_only_refuses_changes(serving: MatcherServer, keys: Keys, of: Of) -> None:
     with open_gallery(serving.address, keys=keys, read_only=True) as one:
         assert len(one) == 5
-        with pytest.raises(GalleryError, match="reading only"):
+        with pytest.raises(GalleryError, match="only be read"):
             one.enrol("x", of(50))
 
 

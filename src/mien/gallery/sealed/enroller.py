@@ -58,8 +58,8 @@ class _Draft:
 class Enroller:
     """Makes changes that add people.
 
-    public: the public key. hand, vault: the key holder's, where it is in the same process. edge: up to how many templates are
-    sent as public-key ciphertexts, for a matcher to place, although there is a `hand`."""
+    public: the public key. hand, vault: the key holder's, where it is in the same process; without them templates go as
+    public-key ciphertexts, which the matcher places, and add their noise to a group until the key holder writes it anew."""
 
     def __init__(
         self,
@@ -68,10 +68,9 @@ class Enroller:
         sealer: Sealer,
         hand: Repacker | None = None,
         vault: Vault | None = None,
-        edge: int = 0,
     ) -> None:
         self.public, self._marker, self._sealer = public, marker, sealer
-        self._hand, self._vault, self._edge = hand, vault, edge
+        self._hand, self._vault = hand, vault
 
     def enrol(
         self, index: Index, newcomers: Sequence[Newcomer], fetch: Fetch, size: int = 0
@@ -92,7 +91,7 @@ class Enroller:
         added = sum(self._take(draft, one) for one in newcomers)
         if not draft.subjects and not draft.samples:
             return None, 0
-        groups = self._groups(draft, fetch, added)
+        groups = self._groups(draft, fetch)
         head = replace(
             index.head,
             dimension=dimension,
@@ -116,6 +115,7 @@ class Enroller:
         return [
             (group, slot)
             for group in sorted(draft.index.groups, reverse=True)
+            if len(draft.index.members(group)) < len(every)
             for slot in sorted(every.difference(row.slot for row in draft.index.members(group)))
         ]
 
@@ -180,10 +180,10 @@ class Enroller:
             vector = self._vault.canary(draft.last_group, draft.layout.dimension)
             self._sample(draft, subject, Sample(Template(vector, "canary")), "")
 
-    def _groups(self, draft: _Draft, fetch: Fetch, added: int) -> tuple[GroupWrite, ...]:
+    def _groups(self, draft: _Draft, fetch: Fetch) -> tuple[GroupWrite, ...]:
         there = [number for number in draft.vectors if number in draft.index.groups]
         found = fetch(there) if there else {}
-        hand = self._hand if added > self._edge else None
+        hand = self._hand
         writes = []
         for number, vectors in draft.vectors.items():
             row, body = found.get(number, (GroupRow(number, -1), None))

@@ -42,7 +42,7 @@ class SealedGallery(BaseGallery):
     Scores are those of the plain gallery within 1e-4 (in the exact profile: exactly those of templates in steps of 1/256);
     subjects closer to each other than that may change places. Every search counts against the keys' quota."""
 
-    def __init__(self, depot: Depot, holder: KeyHolder, where: str, *, read_only: bool = False, edge: int = 0) -> None:
+    def __init__(self, depot: Depot, holder: KeyHolder, where: str, *, read_only: bool = False) -> None:
         super().__init__(where)
         self._depot, self._holder, self._read_only = depot, holder, read_only
         head = depot.head()
@@ -54,7 +54,7 @@ class SealedGallery(BaseGallery):
         self._device = ProbeDevice(holder.keys.public)
         public = holder.keys.public
         self._hand = Repacker(holder, depot)
-        self._enroller = Enroller(public, self._marker, self._sealer, self._hand, self._vault, edge)
+        self._enroller = Enroller(public, self._marker, self._sealer, self._hand, self._vault)
         self._refresh()
 
     @property
@@ -206,7 +206,9 @@ class SealedGallery(BaseGallery):
 
     def _change(self, make: Callable[[], Change | None]) -> None:
         if self._read_only:
-            raise GalleryReadOnly(f"The gallery {self.where} was opened for reading only.", "Open it for writing.")
+            raise GalleryReadOnly(
+                f"The gallery {self.where} may only be read.", "Open it for writing, and look at its permissions."
+            )
         for _ in range(RETRIES):
             change = self._steady(make)
             if change is None:

@@ -138,6 +138,12 @@ def load(folder: str | os.PathLike[str]) -> Keys:
     return Keys(SecretKey(public.profile, signs, public.identity), public, mac, records)
 
 
+def load_enroller(folder: str | os.PathLike[str]) -> tuple[PublicKey, bytes, bytes]:
+    """(public key, MAC key, record key): what an enroller needs; secret.key need not be there. Raises as `load`."""
+    public = load_public(folder)
+    return public, _read(folder, "mac", public), _read(folder, "records", public)
+
+
 def load_public(folder: str | os.PathLike[str]) -> PublicKey:
     """The public key of a folder. Raises UsageError where it is missing, InputError where it is damaged."""
     header, body = _open(folder, "public")

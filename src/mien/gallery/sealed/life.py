@@ -141,13 +141,15 @@ def _pour(source: BaseGallery, target: SealedGallery, progress: Progress | None)
     total, done = sum(person.samples for person in everybody), 0
     secrets.SystemRandom().shuffle(everybody)
     batch: list[Newcomer] = []
+    held = 0
     for person in everybody:
         samples = [sample for _, sample in source.samples(person.subject)]
         metadata = json.dumps(dict(person.metadata), allow_nan=False, sort_keys=True)
         batch.append(Newcomer(person.subject, samples, metadata, person.enrolled))
-        if sum(len(one.samples) for one in batch) >= _BATCH or person is everybody[-1]:
+        held += len(samples)
+        if held >= _BATCH or person is everybody[-1]:
             done += target.enrol_many(batch, total)
-            batch = []
+            batch, held = [], 0
             if progress is not None:
                 progress(done, total)
     if source.points:

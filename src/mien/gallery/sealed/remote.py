@@ -1,29 +1,37 @@
 """The client of a matcher behind an address: sealed+http://127.0.0.1:8765.
 
-The client is enroller, probe device and key holder; the matcher stores and compares. The client reads all rows of the gallery
-once and then what is new, names too, because asking for the names of those who were found would tell the matcher who they are.
+The client is enroller, probe device and key holder (or, as `RemoteEnroller`, only the first); the matcher stores and compares.
+The client reads all rows of the gallery once and then what is new, names too, because asking for the names of those who were
+found would tell the matcher who they are.
 """
 
 from __future__ import annotations
 
 import http.client
 import json
-from collections.abc import Sequence
+import os
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-from mien.errors import GalleryBusy, GalleryError, GalleryNotFound, MienError, UsageError
+from mien.errors import GalleryBusy, GalleryCorrupt, GalleryError, GalleryNotFound, MienError, UsageError
+from mien.gallery.base import now
+from mien.gallery.crops import check_face
+from mien.gallery.names import metadata_text, subject_name
 from mien.gallery.sealed import bodies
-from mien.gallery.sealed.gallery import SealedGallery
-from mien.gallery.sealed.matcher import Response
+from mien.gallery.sealed.enroller import Enroller, Newcomer
+from mien.gallery.sealed.gallery import RETRIES, SealedGallery
+from mien.gallery.sealed.index import Index
+from mien.gallery.sealed.keys import load_enroller
+from mien.gallery.sealed.matcher import Response, check_identity
 from mien.gallery.sealed.opening import KeysAt, holder_of, keys_at
 from mien.gallery.sealed.probe_device import Probe
 from mien.gallery.sealed.profiles import profile
-from mien.gallery.sealed.records import U32, Change, Detail, GroupRow, Head, State
+from mien.gallery.sealed.records import U32, Change, Detail, GroupRow, Head, Marker, Sealer, State
+from mien.types import Sample
 
 LARGEST_ANSWER = 1 << 30  # bytes: a million templates answer with 183 MiB
 TIMEOUT = 60.0  # s without a byte
-EDGE = 8  # templates enrolled at a time up to which the matcher gets public-key ciphertexts and places them itself
 
 
 class RemoteMatcher:
@@ -109,7 +117,43 @@ def open_remote(address: str, keys: KeysAt | None = None, *, read_only: bool = F
     matcher = RemoteMatcher(address)
     head = matcher.head()
     profile(head.profile)
-    return SealedGallery(matcher, holder_of(at, head.identity), address, read_only=read_only, edge=EDGE)
+    return SealedGallery(matcher, holder_of(at, head.identity), address, read_only=read_only)
+
+
+class RemoteEnroller:
+    """Enrols at a matcher with public key, MAC key and record key, and no secret: for the place where people are taken in.
+
+    folder: with those three keys. It can read names, and neither templates nor scores. The matcher places what it sends."""
+
+    def __init__(self, address: str, folder: str | os.PathLike[str]) -> None:
+        public, mac, records = load_enroller(folder)
+        self._matcher = RemoteMatcher(address)
+        head = self._matcher.head()
+        check_identity(public.identity, head)
+        marker, sealer = Marker(mac, public.identity, head.gallery), Sealer(records, head.gallery)
+        self._token = marker.token()
+        self._index = Index(marker, sealer, address, head)
+        self._index.update(self._matcher.state())
+        self._enroller = Enroller(public, marker, sealer)
+
+    def enrol(self, subject: str, samples: Sequence[Sample], metadata: Mapping[str, Any] | None = None) -> int:
+        """As every gallery's."""
+        text = None if metadata is None else metadata_text(metadata)
+        for sample in samples:
+            if sample.face is not None:
+                check_face(sample.face)
+        newcomer = Newcomer(subject_name(subject), list(samples), text, now())
+        for _ in range(RETRIES):
+            self._index.update(self._matcher.state(self._index.head.revision, self._index.head.epoch))
+            try:
+                change, added = self._enroller.enrol(self._index, [newcomer], self._matcher.groups)
+            except GalleryCorrupt:
+                if self._matcher.head() == self._index.head:
+                    raise
+                continue  # somebody wrote between two questions
+            if change is None or self._matcher.apply(change, self._token):
+                return added
+        raise GalleryBusy(f"The gallery {self._index.where} is being changed all the time.", "Try again later.")
 
 
 def _listed(numbers: Sequence[int]) -> str:
