@@ -83,6 +83,17 @@ def test_seal_exact(plain: Path, safe: Path, tmp_path: Path) -> None:
     assert (other.exit_code, "of the profile exact" in other.stderr) == (65, True)
 
 
+def test_a_gallery_whose_matcher_sees_the_probe(plain: Path, safe: Path, tmp_path: Path) -> None:
+    path = tmp_path / "a.sealed"
+    assert told("seal", plain, "--out", path, "--keys", safe, "--profile", "open-probe")["profile"] == "open-probe"
+    assert told("forget", path, "zoë 3", "--yes", "--keys", safe)["receipts"][0]["samples"] == 1
+    assert told("rotate", path, "--keys", safe)["people"] == 5
+    assert len(told("people", path, "--keys", safe)["people"]) == 5
+    assert run("seal", plain, "--out", tmp_path / "b.sealed", "--keys", tmp_path / "safe" / "other").exit_code == 0
+    wrong = run("people", path, "--keys", tmp_path / "safe" / "other")
+    assert (wrong.exit_code, "of the profile open-probe" in wrong.stderr) == (74, True)
+
+
 def test_seal_refuses(plain: Path, safe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("MIEN_KEYS", raising=False)
     assert "--keys" in run("seal", plain, "--out", tmp_path / "a.sealed").stderr

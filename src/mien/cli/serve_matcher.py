@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 def command(  # noqa: PLR0913 - one parameter per option
     gallery: str, host: str, port: int, threads: int | None, read_only: bool, trust_key_holder: bool, out: Output
 ) -> None:
-    """It stores and compares ciphertexts and holds no key: it learns neither templates nor probes, scores or names. Clients
-    open its address in place of a gallery, with their keys:
+    """It stores and compares ciphertexts and holds no key: it learns neither templates nor probes, scores or names (but it
+    sees the probes of a gallery of the profile open-probe). Clients open its address in place of a gallery, with their keys:
 
     \b
       mien serve-matcher people.sealed
@@ -40,6 +40,7 @@ def command(  # noqa: PLR0913 - one parameter per option
     milliseconds and 0.0005 of precision; not with --trust-key-holder. There is no TLS: to serve other machines put a
     proxy in front that has it. Ends with Ctrl-C."""
     from mien.gallery.sealed.matcher import Matcher
+    from mien.gallery.sealed.profiles import OpenProfile, profile
     from mien.gallery.sealed.server import MatcherServer
     from mien.gallery.sealed.store import Store
 
@@ -48,6 +49,8 @@ def command(  # noqa: PLR0913 - one parameter per option
         if not trust_key_holder:
             matcher.public(matcher.head())
         with MatcherServer(matcher, host, port) as server:
+            if isinstance(profile(matcher.head().profile), OpenProfile):
+                out.note(f"{gallery}: its profile is open-probe, so whoever runs this sees every probe.")
             if not _loopback(host):
                 out.warn(f"{host} can be reached from other machines, and there is no TLS here.")
             out.answer(

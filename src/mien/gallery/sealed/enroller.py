@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 
 from mien.gallery.crops import pack_face
 from mien.gallery.matrix import check_samples
-from mien.gallery.sealed import scheme
+from mien.gallery.sealed.cipher import cipher
 from mien.gallery.sealed.index import Index, about
 from mien.gallery.sealed.keys import PublicKey
-from mien.gallery.sealed.profiles import Layout, layout_for
+from mien.gallery.sealed.profiles import Layout
 from mien.gallery.sealed.records import U32, Change, Detail, GroupRow, GroupWrite, Marker, SampleRow, Sealer, SubjectRow
 from mien.types import F32, Sample, Template
 
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from mien.gallery.sealed.key_holder import Vault
     from mien.gallery.sealed.repacker import Repacker
 
-SHORT = 64  # vectors of fewer coordinates, which no embedder makes, get a block of as many: fewer slots, less noise
 Fetch = Callable[[Sequence[int]], dict[int, tuple[GroupRow, U32]]]
 
 
@@ -71,6 +70,7 @@ class Enroller:
     ) -> None:
         self.public, self._marker, self._sealer = public, marker, sealer
         self._hand, self._vault = hand, vault
+        self._by = cipher(public.profile)
 
     def enrol(
         self, index: Index, newcomers: Sequence[Newcomer], fetch: Fetch, size: int = 0
@@ -105,9 +105,7 @@ class Enroller:
     def _layout(self, index: Index, newcomers: Sequence[Newcomer], dimension: int, size: int) -> Layout:
         if index.head.dimension:
             return index.head.layout
-        if dimension < SHORT:
-            return Layout(dimension, SHORT)
-        return layout_for(dimension, max(size, sum(len(one.samples) for one in newcomers)), self.public.profile)
+        return self._by.layout(dimension, max(size, sum(len(one.samples) for one in newcomers)))
 
     def _free(self, draft: _Draft) -> list[tuple[int, int]]:
         """Free slots of the groups there are, first group last."""
@@ -204,10 +202,8 @@ class Enroller:
         self, layout: Layout, vectors: dict[int, F32], body: U32 | None
     ) -> tuple[U32, tuple[tuple[int, U32], ...]]:
         """What the matcher is going to make of public-key ciphertexts, and the ciphertexts with their slots."""
-        of = self.public.profile
-        rows = tuple((slot, scheme.encrypt_template(self.public, layout, vector)) for slot, vector in vectors.items())
+        rows = tuple((slot, self._by.template(self.public, layout, vector)) for slot, vector in vectors.items())
         for slot, row in rows:
-            placed = scheme.place(row, slot, layout, of)
-            body = placed if body is None else scheme.add(body, placed, of)
+            body = self._by.placed(body, slot, row, layout)
         assert body is not None
         return body, rows

@@ -13,7 +13,7 @@ from typing import Any
 from mien.errors import GalleryCorrupt, GalleryNotFound, GalleryReadOnly, UsageError
 from mien.gallery import store as plain
 from mien.gallery.sealed.groups_file import shred
-from mien.gallery.sealed.profiles import FORMAT, PROFILES
+from mien.gallery.sealed.profiles import EVERY, FORMAT, OpenProfile
 from mien.gallery.sealed.records import Change, Head
 
 RECORDS = plain.SEALED_RECORDS
@@ -88,9 +88,10 @@ def read_head(db: sqlite3.Connection, folder: Path) -> tuple[Head, int]:
         raise plain.corrupt(folder, "its head row makes no sense")
     head = Head(*rows[0][1:])
     block = head.block
-    if len(head.gallery) != 16 or head.profile not in PROFILES or not 0 <= head.dimension < 1 << 16:
+    if len(head.gallery) != 16 or head.profile not in EVERY or not 0 <= head.dimension < 1 << 16:
         raise plain.corrupt(folder, "its head row makes no sense")
-    if head.dimension and not (0 < block <= 2048 and block & (block - 1) == 0):
+    whole = block == 1 or not isinstance(EVERY[head.profile], OpenProfile)
+    if head.dimension and not (0 < block <= 2048 and block & (block - 1) == 0 and whole):
         raise plain.corrupt(folder, "its head row makes no sense")
     return head, rows[0][0]
 

@@ -26,7 +26,6 @@ from mien.gallery.sealed.index import Index, about
 from mien.gallery.sealed.key_holder import KeyHolder
 from mien.gallery.sealed.matcher import Depot, Matcher, check_identity
 from mien.gallery.sealed.probe_device import ProbeDevice
-from mien.gallery.sealed.profiles import PUBLIC_SD
 from mien.gallery.sealed.records import Change, Detail, GroupRow, SampleRow
 from mien.gallery.sealed.repacker import Repacker
 from mien.types import F32, Match, Person, Sample, Template
@@ -39,14 +38,15 @@ _BLOCK = 64  # samples read at a time, crops with them
 class SealedGallery(BaseGallery):
     """People behind a matcher, with all keys in this object: enroller, probe device and key holder in one.
 
-    Scores are those of the plain gallery within 1e-4 (in the exact profile: exactly those of templates in steps of 1/256);
-    subjects closer to each other than that may change places. Every search counts against the keys' quota."""
+    Scores are those of the plain gallery within 1e-4 (in the exact profile: exactly those of templates in steps of 1/256; in
+    the profile open-probe within 1e-3); subjects closer to each other than that may change places. Every search counts
+    against the keys' quota."""
 
     def __init__(self, depot: Depot, holder: KeyHolder, where: str, *, read_only: bool = False) -> None:
         super().__init__(where)
         self._depot, self._holder, self._read_only = depot, holder, read_only
         head = depot.head()
-        check_identity(holder.keys.identity, head)
+        check_identity(holder.keys.identity, head, self.profile)
         self._marker, self._sealer = holder.marker(head.gallery), holder.sealer(head.gallery)
         self._vault = holder.vault(head.gallery)
         self._index = Index(self._marker, self._sealer, where, head)
@@ -314,9 +314,7 @@ class SealedGallery(BaseGallery):
             return [getattr(error, "message", f"Group {group} is missing.")]
         held = self._holder.templates(layout, body[None])[0]
         rows = self._index.members(group)
-        of = self._holder.keys.public.profile
-        # Each template that was placed at the edge brings its noise to all of the group.
-        slack = 1 / of.steps + 6 * PUBLIC_SD * np.sqrt(layout.slots) / of.template_scale
+        slack = self._holder.keys.public.profile.slack(layout)
         details = self._depot.details([row.number for row in rows])
         for row in rows:
             try:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.errors import GalleryError, UsageError
-from mien.gallery.sealed import scheme
+from mien.gallery.sealed.cipher import cipher
 from mien.gallery.sealed.index import Index
 from mien.gallery.sealed.keys import Keys
 from mien.gallery.sealed.ledger import Ledger
@@ -69,6 +69,7 @@ class KeyHolder:
     def __init__(self, keys: Keys, ledger: Ledger | None = None) -> None:
         self.keys = keys
         self.ledger = Ledger() if ledger is None else ledger
+        self._by = cipher(keys.public.profile)
 
     @property
     def digits(self) -> int:
@@ -89,11 +90,11 @@ class KeyHolder:
 
     def encrypt(self, layout: Layout, rows: F32) -> U32:
         """Groups of templates (m, d), more quietly than the public key can."""
-        return scheme.encrypt_templates(self.keys.secret, layout, rows)
+        return self._by.encrypt(self.keys.secret, layout, rows)
 
     def templates(self, layout: Layout, groups: U32) -> F64:
         """(groups, slots, d) what groups hold."""
-        found = scheme.decrypt_templates(self.keys.secret, layout, groups)
+        found = self._by.templates(self.keys.secret, layout, groups)
         return found.reshape(len(groups), layout.slots, layout.dimension)
 
     def release(
@@ -101,7 +102,8 @@ class KeyHolder:
     ) -> Released:
         """The decision, and the k best at or above the threshold.
 
-        probe: where the key holder knows it, so that canaries are held against their true scores. Raises GalleryError for an
+        probe: where the key holder knows it, so that canaries are held against their true scores; in the profile open-probe it
+        must be known. Raises GalleryError for an
         answer that fails its checks or a quota that is used up, UsageError for k < 1 or no finite threshold."""
         if not -1 <= threshold <= 1:
             raise UsageError(f"{threshold} is no threshold.", "Give a cosine.")
@@ -130,7 +132,9 @@ class KeyHolder:
         table, layout = index.table(), index.head.layout
         if response.revision != index.head.revision or response.numbers != table.numbers:
             raise _refused("it is of another state of the gallery")
-        scores = scheme.decrypt(self.keys.secret, layout, response.body)
+        if len(response.body) != len(table.numbers):
+            raise _refused("it is of another number of groups")
+        scores = self._by.scores(self.keys.secret, layout, response.body, probe)
         taken = np.zeros(len(scores), bool)
         taken[table.rows] = taken[table.canaries] = True
         if np.abs(scores).max() > BEYOND or np.abs(scores[~taken]).max(initial=0.0) > NOTHING + self._rounding(layout):

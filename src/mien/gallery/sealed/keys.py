@@ -14,8 +14,9 @@ import functools
 import hashlib
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -24,27 +25,39 @@ from mien.gallery.sealed.draws import Draws
 from mien.gallery.sealed.profiles import FORMAT, RING, Profile, check_format, profile
 from mien.gallery.sealed.ring import U32, kernels, limbs, residues
 
+if TYPE_CHECKING:
+    from mien.gallery.sealed.open_probe import OpenKey
+
 _MAGIC = b"mien key\n"
 _FILES = ("secret", "public", "mac", "records")
 _SYMMETRIC = 32  # bytes of the MAC key and of the record key
+_BOND = 32  # bytes of what binds a secret key to a public one that is nothing else
 
 
 @dataclass(frozen=True, eq=False)
 class PublicKey:
-    """(b, a) with b = -a s + e, transformed; enough to encrypt, and no more."""
+    """(b, a) with b = -a s + e, transformed; enough to encrypt, and no more.
+
+    In the profile open-probe nothing is encrypted in public: L is 0, and all there is is a digest of the secret key."""
 
     profile: Profile
     b: U32  # (L, N)
     a: U32
+    bond: bytes = b""  # that digest
 
     @functools.cached_property
     def identity(self) -> str:
         """A digest to show to people and to bind rows to: 32 hexadecimal digits in groups of eight."""
         digest = hashlib.blake2b(digest_size=16, person=b"mien sealed key")
         digest.update(f"{FORMAT} {self.profile.name} {self.profile.primes}".encode())
-        digest.update(_bytes(self.b) + _bytes(self.a))
+        digest.update(self.body)
         text = digest.hexdigest()
         return "-".join(text[start : start + 8] for start in range(0, 32, 8))
+
+    @property
+    def body(self) -> bytes:
+        """All there is to it, as it is saved."""
+        return _bytes(self.b) + _bytes(self.a) + self.bond
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,6 +67,15 @@ class SecretKey:
     profile: Profile
     signs: np.ndarray[tuple[int], np.dtype[np.int8]]
     identity: str  # of the public key that belongs to it
+    _open: dict[int, OpenKey] = field(default_factory=dict)
+
+    def open_key(self, dimension: int) -> OpenKey:
+        """The secrets of single coordinates that follow from this one: the profile open-probe uses them in its stead."""
+        from mien.gallery.sealed.open_probe import OpenKey
+
+        if dimension not in self._open:
+            self._open[dimension] = OpenKey.derive(self.signs.tobytes(), dimension)
+        return self._open[dimension]
 
     @functools.cached_property
     def powers(self) -> list[tuple[U32, U32, U32]]:
@@ -94,7 +116,8 @@ class Keys:
             a = draws.uniform((1, RING), table.prime)
             negative = (np.uint32(table.prime) - secret[0]) % np.uint32(table.prime)
             rows.append((kernels().multiply_add(a, negative, error, table)[0], a[0]))
-        public = PublicKey(of, np.stack([b for b, _ in rows]), np.stack([a for _, a in rows]))
+        halves = np.array([[b for b, _ in rows], [a for _, a in rows]], np.uint32).reshape(2, of.limbs, RING)
+        public = PublicKey(of, halves[0], halves[1], b"" if rows else _bond(signs))
         symmetric = Draws().words(2 * _SYMMETRIC, np.uint8).tobytes()
         return cls(SecretKey(of, signs, public.identity), public, symmetric[:_SYMMETRIC], symmetric[_SYMMETRIC:])
 
@@ -111,7 +134,7 @@ class Keys:
         for kind in _FILES:
             if (where / f"{kind}.key").exists():
                 raise UsageError(f"There is a {kind} key in {where} already.", "Name another folder.")
-        bodies = {"secret": self.secret.signs.tobytes(), "public": _bytes(self.public.b) + _bytes(self.public.a)}
+        bodies = {"secret": self.secret.signs.tobytes(), "public": self.public.body}
         bodies |= {"mac": self.mac, "records": self.records}
         try:
             where.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -134,6 +157,10 @@ def load(folder: str | os.PathLike[str]) -> Keys:
     signs = np.frombuffer(_read(folder, "secret", public), np.int8)
     if signs.shape != (RING,) or np.abs(signs.astype(np.int16)).max() > 1:
         raise InputError(f"The secret key in {folder} is damaged.", "Restore it from a copy.")
+    if public.bond and public.bond != _bond(signs):
+        raise InputError(
+            f"The secret key in {folder} does not belong to the public key beside it.", "Keep keys by folder."
+        )
     mac, records = _read(folder, "mac", public), _read(folder, "records", public)
     return Keys(SecretKey(public.profile, signs, public.identity), public, mac, records)
 
@@ -148,12 +175,14 @@ def load_public(folder: str | os.PathLike[str]) -> PublicKey:
     """The public key of a folder. Raises UsageError where it is missing, InputError where it is damaged."""
     header, body = _open(folder, "public")
     of = profile(str(header["profile"]))
-    wanted = 2 * of.limbs * RING * 4
-    words = np.frombuffer(body, "<u4").astype(np.uint32) if len(body) == wanted else np.empty(0, np.uint32)
-    halves = words.reshape(2, -1, RING)
-    if not words.size or (halves >= np.array(of.primes, np.uint32)[:, None]).any():
-        raise InputError(f"The public key in {folder} is damaged.", "Restore it from a copy.")
-    public = PublicKey(of, halves[0], halves[1])
+    size = 2 * of.limbs * RING * 4
+    damaged = InputError(f"The public key in {folder} is damaged.", "Restore it from a copy.")
+    if len(body) != (size or _BOND):
+        raise damaged
+    halves = np.frombuffer(body[:size], "<u4").astype(np.uint32).reshape(2, of.limbs, RING)
+    if (halves >= np.array(of.primes, np.uint32)[:, None]).any():
+        raise damaged
+    public = PublicKey(of, halves[0], halves[1], body[size:])
     if header["identity"] != public.identity:
         raise InputError(f"The public key in {folder} is not the one it says it is.", "Restore it from a copy.")
     return public
@@ -213,6 +242,11 @@ def _write(path: Path, content: bytes, mode: int) -> None:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
+
+
+def _bond(signs: np.ndarray[tuple[int], np.dtype[np.int8]]) -> bytes:
+    """Tells nothing of 2048 random thirds."""
+    return hashlib.blake2b(signs.tobytes(), digest_size=_BOND, person=b"mien open bond").digest()
 
 
 def _bytes(rows: U32) -> bytes:

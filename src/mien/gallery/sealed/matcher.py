@@ -1,8 +1,8 @@
 """The matcher: it stores and compares ciphertexts, and holds no key.
 
 What it can see: how many people, templates and groups there are, which rows belong together, when rows come and go, when and
-how often is searched, how long names and metadata are within 128 bytes. What it cannot: names, templates, probes, scores,
-who was found.
+how often is searched, how long names and metadata are within 128 bytes. What it cannot: names, templates, probes (but in the
+profile open-probe those too), scores, who was found.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy as np
 
 from mien.errors import GalleryBusy, GalleryError
 from mien.gallery.sealed import folder as home
-from mien.gallery.sealed import scheme
+from mien.gallery.sealed.cipher import cipher
 from mien.gallery.sealed.probe_device import Probe
 from mien.gallery.sealed.profiles import profile
 from mien.gallery.sealed.records import U32, Change, Detail, GroupRow, Head, State
@@ -35,7 +35,7 @@ class Response:
 
     revision: int  # of the gallery as it was searched
     numbers: tuple[int, ...]
-    body: U32  # (groups, limbs, 3, ring)
+    body: U32  # (groups, limbs, 3, ring); to a probe in the open (groups, 2, ring)
 
 
 class Depot(Protocol):
@@ -111,11 +111,11 @@ class Matcher:
         """The search itself, over what a snapshot saw: no lock is needed."""
         if not seen.numbers:
             return Response(seen.head.revision, (), np.empty((0, 0, 3, 0), np.uint32))
-        of, layout = profile(seen.head.profile), seen.head.layout
+        by, layout = cipher(profile(seen.head.profile)), seen.head.layout
         groups = seen.body.reshape(-1, *seen.head.row_shape)
-        found = scheme.search(groups, probe.body, layout, of, self.threads)[list(seen.places)]
+        found = by.search(groups, probe.body, layout, self.threads)[list(seen.places)]
         if self._sanitise:
-            found = scheme.sanitise(self.public(seen.head), layout, found)
+            found = by.sanitise(self.public(seen.head), layout, found)
         return Response(seen.head.revision, seen.numbers, found)
 
     def public(self, head: Head) -> PublicKey:
@@ -138,10 +138,12 @@ class Matcher:
             self.store.close()
 
 
-def check_identity(identity: str, head: Head) -> None:
-    """Raise GalleryError where something was made for other keys than the gallery's."""
+def check_identity(identity: str, head: Head, kind: str | None = None) -> None:
+    """Raise GalleryError where something was made for other keys than the gallery's; kind: their profile, to tell more."""
     if identity != head.identity:
+        other = kind is not None and kind != head.profile
         raise GalleryError(
-            f"These keys are {identity}, but the gallery was sealed with {head.identity}.",
+            f"These keys are {identity}, but the gallery was sealed with {head.identity}"
+            + (f": they are of the profile {kind}, and it is of the profile {head.profile}." if other else "."),
             "Name the folder with the gallery's own keys.",
         )

@@ -30,15 +30,13 @@ from numpy.typing import NDArray
 
 from mien.errors import CannotWrite, InputError, UsageError
 from mien.gallery.sealed.draws import Draws
-from mien.gallery.sealed.profiles import PROFILES, RING, SCORE_BOUND
+from mien.gallery.sealed.profiles import OPEN, PROFILES, RING, SCORE_BOUND
 from mien.gallery.sealed.ring import I64, U32, centred, kernels, limbs, residues
 from mien.types import F32
 
 F64 = NDArray[np.float64]
-TEMPLATE_STEPS = (
-    2**17
-)  # a template's coordinate enters as round(this times it): fine beside the noise (sd 3.24 steps) …
-PROBE_STEPS = 2**13  # … and the probe's; their product times a score stays below 2^31
+TEMPLATE_STEPS = OPEN.steps  # a template's coordinate enters as round(this times it) …
+PROBE_STEPS = OPEN.probe_steps  # … and the probe's
 SCORE_SD = 4.4e-5  # standard deviation of a score's error: the probe's rounding 3.5e-5, the noise 2.5e-5
 _PRIMES = PROFILES[
     "exact"
@@ -59,6 +57,16 @@ class OpenKey:
         if dimension < 1:
             raise UsageError(f"A vector of {dimension} coordinates cannot be sealed.", "Give at least one.")
         return cls(Draws().ternary((dimension, RING)))
+
+    @classmethod
+    def derive(cls, root: bytes, dimension: int) -> OpenKey:
+        """The key that follows from a secret of at least 256 bits: each coordinate's by SHAKE-256, whatever the dimension."""
+        signs = np.empty((dimension, RING), np.int8)
+        for number in range(dimension):
+            asked = b"mien open key\0" + number.to_bytes(4, "little") + root
+            found = np.frombuffer(hashlib.shake_256(asked).digest(2 * RING), np.uint8)
+            signs[number] = (found[found < 255][:RING] % 3).astype(np.int8) - 1  # 255 = 3 * 85: thirds are equal
+        return cls(signs)
 
     @property
     def dimension(self) -> int:

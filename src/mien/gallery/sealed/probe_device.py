@@ -1,10 +1,12 @@
-"""The probe device: it sees a face and holds the public key. It can ask, and cannot read any answer."""
+"""The probe device: it sees a face and holds the public key. It can ask, and cannot read any answer.
+
+Whether the matcher sees what was asked is up to the profile of the device's own key, never to what a matcher says."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mien.gallery.sealed import scheme
+from mien.gallery.sealed.cipher import cipher
 from mien.gallery.sealed.keys import PublicKey
 from mien.gallery.sealed.profiles import Layout
 from mien.gallery.sealed.records import U32
@@ -13,18 +15,18 @@ from mien.types import F32
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Probe:
-    """An encrypted probe on its way to a matcher."""
+    """A probe on its way to a matcher: encrypted, except in the profile open-probe."""
 
     identity: str  # of the keys it was made for
-    body: U32  # (limbs, blocks, 2, ring)
+    body: U32  # (limbs, blocks, 2, ring); in the open (d,), whole numbers modulo 2^32
 
 
 class ProbeDevice:
-    """Encrypts probes with the public key."""
+    """Makes probes with the public key."""
 
     def __init__(self, public: PublicKey) -> None:
         self.public = public
 
     def encrypt(self, layout: Layout, vector: F32) -> Probe:
         """A probe (d,) of unit length, for a gallery of this layout. Raises InputError for anything else."""
-        return Probe(self.public.identity, scheme.encrypt_probe(self.public, layout, vector))
+        return Probe(self.public.identity, cipher(self.public.profile).probe(self.public, layout, vector))

@@ -59,9 +59,9 @@ class Layout:
         """How many groups hold `count` templates."""
         return -(-count // self.slots)
 
-    def row_shape(self, profile: Profile) -> tuple[int, int, int, int]:
-        """(L, B, 2, N): the shape of one group, of a probe and of a template on its way."""
-        return (profile.limbs, self.blocks, 2, RING)
+    def row_shape(self, profile: Profile) -> tuple[int, ...]:
+        """The shape of one group."""
+        return profile.row_shape(self)
 
     def group_bytes(self, profile: Profile) -> int:
         """Size of one group."""
@@ -145,6 +145,16 @@ class Profile:
         """Standard deviation of what rounding the coordinates of unit vectors does to a score."""
         return math.hypot(1 / self.steps, 1 / self.probe_steps) / math.sqrt(12)
 
+    def row_shape(self, layout: Layout) -> tuple[int, ...]:
+        """(L, B, 2, N): the shape of one group, of a probe and of a template on its way."""
+        return (self.limbs, layout.blocks, 2, RING)
+
+    def slack(self, layout: Layout) -> float:
+        """How far a decrypted coordinate may lie from what was enrolled, at most.
+
+        Each template that was placed at the edge brings its noise to all of the group."""
+        return 1 / self.steps + 6 * PUBLIC_SD * math.sqrt(layout.slots) / self.template_scale
+
     def noise(self, layout: Layout, edge: int = 0) -> float:
         """Standard deviation, in score units, of the noise that encryption leaves on a score of a public-key probe.
 
@@ -176,7 +186,38 @@ class Profile:
             )
 
 
-PROFILES: Mapping[str, Profile] = {
+class OpenProfile(Profile):
+    """Only the gallery and the scores are encrypted (`open_probe`): integers modulo 2^32, one coordinate a row."""
+
+    __slots__ = ()
+
+    def __post_init__(self) -> None:
+        if self.bits > QUANTUM_128:  # the probe in the open was never offered at less
+            raise UsageError(f"The profile {self.name} has too large a modulus.", "Use 32 bits.")
+
+    @property
+    def modulus(self) -> int:
+        """q."""
+        return 1 << 32
+
+    def row_shape(self, layout: Layout) -> tuple[int, ...]:
+        """(d + 1, N): the public polynomial of a group, then its coordinates."""
+        return (layout.dimension + 1, RING)
+
+    def slack(self, layout: Layout) -> float:
+        """How far a decrypted coordinate may lie from what was enrolled, at most: the largest error, and rounding."""
+        return (ERROR_BITS + 1) / self.steps
+
+    def noise(self, layout: Layout, edge: int = 0) -> float:
+        """Standard deviation, in score units, of the noise that encryption leaves on a score."""
+        return ERROR_SD / self.steps
+
+    def check(self, layout: Layout) -> None:
+        """Refuse what `scheme` does: nothing of this profile meets an encrypted probe."""
+        raise UsageError(f"The profile {self.name} has no encrypted probes.", "Use its own functions (`open_probe`).")
+
+
+PROFILES: Mapping[str, Profile] = {  # those of `scheme`: probe and gallery are encrypted
     # The largest primes of 25 bits that are 1 modulo 4096. Half of the modulus is left empty, so that scores decrypted
     # with a wrong key show; a step is ten standard deviations of the noise of a key holder's encryption, so that
     # decrypting and encrypting templates again changes none.
@@ -205,11 +246,25 @@ PROFILES: Mapping[str, Profile] = {
 }
 
 
+# A score is below 2^31 with both scales: 1.1 * 2^(17 + 13). A template's coordinate is fine beside the noise (sd 3.24 steps).
+OPEN = OpenProfile(
+    name="open-probe",
+    primes=(),
+    steps=2**17,
+    template_lift=1,
+    probe_steps=2**13,
+    probe_lift=1,
+    exact=False,
+    words="128 bits also against quantum computers; the matcher sees the probe, not the gallery and not the scores",
+)
+EVERY: Mapping[str, Profile] = {**PROFILES, OPEN.name: OPEN}  # that a gallery may be of
+
+
 def profile(name: str) -> Profile:
     """The profile of that name. Raises UsageError for a name there is not."""
-    if name not in PROFILES:
-        raise UsageError(f"There is no profile {name!r}.", f"Choose among {', '.join(PROFILES)}.")
-    return PROFILES[name]
+    if name not in EVERY:
+        raise UsageError(f"There is no profile {name!r}.", f"Choose among {', '.join(EVERY)}.")
+    return EVERY[name]
 
 
 def check_format(version: object, what: str) -> None:

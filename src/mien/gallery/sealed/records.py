@@ -51,8 +51,8 @@ class Head:
         return Layout(self.dimension, self.block)
 
     @property
-    def row_shape(self) -> tuple[int, int, int, int]:
-        """(limbs, blocks, 2, ring) of one group."""
+    def row_shape(self) -> tuple[int, ...]:
+        """Of one group."""
         return self.layout.row_shape(profile(self.profile))
 
     def parts(self) -> tuple[Any, ...]:
@@ -128,7 +128,7 @@ class GroupWrite:
     """A group as it is to be: whole, or as ciphertexts at slot 0 that a matcher places and adds to what it has."""
 
     row: GroupRow
-    whole: U32 | None = None  # (limbs, blocks, 2, ring)
+    whole: U32 | None = None  # of the head's `row_shape`
     rows: tuple[tuple[int, U32], ...] = ()  # (slot, ciphertext)
 
 

@@ -23,7 +23,7 @@ class Repacker:
         self._holder, self._depot = holder, depot
 
     def fresh(self, layout: Layout, vectors: Mapping[int, F32]) -> U32:
-        """(limbs, blocks, 2, ring) a group of these vectors, by slot."""
+        """A group of these vectors, by slot, with all its randomness drawn anew."""
         rows = np.zeros((layout.slots, layout.dimension), np.float32)
         for slot, vector in vectors.items():
             rows[slot] = vector

@@ -338,13 +338,12 @@ class Store:
 
 def _added(write: GroupWrite, file: GroupsFile, old: tuple[int] | None, head: Head) -> U32:
     """Ciphertexts that came from the edge, placed and added to what is there. No key is needed for that."""
-    from mien.gallery.sealed import scheme
+    from mien.gallery.sealed.cipher import cipher
 
-    of, layout = profile(head.profile), head.layout
+    by, layout = cipher(profile(head.profile)), head.layout
     body: U32 | None = None if old is None else file.view(old[0] + 1)[old[0]].reshape(head.row_shape)
     for slot, row in write.rows:
-        placed = scheme.place(row, slot, layout, of)
-        body = placed if body is None else scheme.add(body, placed, of)
+        body = by.placed(body, slot, row, layout)
     if body is None:
         raise GalleryError("A group was to be written without anything in it.", "Report this.")
     return body

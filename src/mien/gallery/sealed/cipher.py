@@ -1,0 +1,165 @@
+"""How groups of templates are encrypted, searched and read: one way per kind of profile. All other rooms ask here.
+
+Most profiles encrypt the probe too (`scheme`); in the profile open-probe the matcher sees it (`open_probe`).
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+
+from mien.errors import InputError, UsageError
+from mien.gallery.sealed import open_probe, scheme
+from mien.gallery.sealed.keys import PublicKey, SecretKey
+from mien.gallery.sealed.profiles import Layout, OpenProfile, Profile, layout_for
+from mien.gallery.sealed.ring import U32
+from mien.gallery.sealed.scheme import F64
+from mien.types import F32
+
+SHORT = 64  # vectors of fewer coordinates, which no embedder makes, get a block of as many: fewer slots, less noise
+
+
+class Cipher(Protocol):
+    """The verbs of one profile. Each raises InputError for arrays of another."""
+
+    def layout(self, dimension: int, size: int) -> Layout:
+        """For a gallery of `size` templates."""
+
+    def encrypt(self, secret: SecretKey, layout: Layout, rows: F32) -> U32:
+        """Groups of templates (m, d), by slot; rows of zeros are empty slots. Everything in them is drawn anew."""
+
+    def templates(self, secret: SecretKey, layout: Layout, groups: U32) -> F64:
+        """(groups * slots, d) what groups hold."""
+
+    def template(self, public: PublicKey, layout: Layout, vector: F32) -> U32:
+        """A template from where there is no secret key. Raises UsageError where that cannot be."""
+
+    def placed(self, body: U32 | None, slot: int, row: U32, layout: Layout) -> U32:
+        """A group, or none yet, with such a template in a slot."""
+
+    def probe(self, public: PublicKey, layout: Layout, vector: F32) -> U32:
+        """What a matcher is asked."""
+
+    def search(self, groups: U32, probe: U32, layout: Layout, threads: int) -> U32:
+        """Every score of every group, encrypted; no key."""
+
+    def sanitise(self, public: PublicKey, layout: Layout, response: U32) -> U32:
+        """A response that tells who decrypts it scores and not templates."""
+
+    def scores(self, secret: SecretKey, layout: Layout, response: U32, probe: F32 | None) -> F64:
+        """(groups * slots,) the scores in a response."""
+
+
+class BothSealed:
+    """`scheme`: the matcher sees neither probe nor gallery."""
+
+    def __init__(self, of: Profile) -> None:
+        self._of = of
+
+    def layout(self, dimension: int, size: int) -> Layout:
+        """By size."""
+        return Layout(dimension, SHORT) if dimension < SHORT else layout_for(dimension, size, self._of)
+
+    def encrypt(self, secret: SecretKey, layout: Layout, rows: F32) -> U32:
+        """More quietly than with the public key."""
+        return scheme.encrypt_templates(secret, layout, rows)
+
+    def templates(self, secret: SecretKey, layout: Layout, groups: U32) -> F64:
+        """To the step."""
+        return scheme.decrypt_templates(secret, layout, groups)
+
+    def template(self, public: PublicKey, layout: Layout, vector: F32) -> U32:
+        """At slot 0."""
+        return scheme.encrypt_template(public, layout, vector)
+
+    def placed(self, body: U32 | None, slot: int, row: U32, layout: Layout) -> U32:
+        """No key, no noise."""
+        moved = scheme.place(row, slot, layout, self._of)
+        return moved if body is None else scheme.add(body, moved, self._of)
+
+    def probe(self, public: PublicKey, layout: Layout, vector: F32) -> U32:
+        """Encrypted."""
+        return scheme.encrypt_probe(public, layout, vector)
+
+    def search(self, groups: U32, probe: U32, layout: Layout, threads: int) -> U32:
+        """(groups, limbs, 3, ring)."""
+        return scheme.search(groups, probe, layout, self._of, threads)
+
+    def sanitise(self, public: PublicKey, layout: Layout, response: U32) -> U32:
+        """With encryptions of zero, masks and noise."""
+        return scheme.sanitise(public, layout, response)
+
+    def scores(self, secret: SecretKey, layout: Layout, response: U32, probe: F32 | None) -> F64:
+        """Whatever was asked."""
+        return scheme.decrypt(secret, layout, response)
+
+
+class OpenProbe:
+    """`open_probe`: the matcher sees the probe, not the gallery and not the scores.
+
+    Only whoever holds the secret key writes a group, and always with a fresh public polynomial: no slot is ever written twice
+    under the same one."""
+
+    def __init__(self, of: Profile) -> None:
+        self._of = of
+
+    def layout(self, dimension: int, size: int) -> Layout:
+        """One coordinate a polynomial, one template a coefficient."""
+        return Layout(dimension, 1)
+
+    def encrypt(self, secret: SecretKey, layout: Layout, rows: F32) -> U32:
+        """Under a fresh public polynomial each."""
+        return open_probe.seal_templates(secret.open_key(layout.dimension), rows)
+
+    def templates(self, secret: SecretKey, layout: Layout, groups: U32) -> F64:
+        """With the noise of encryption."""
+        return open_probe.open_templates(secret.open_key(layout.dimension), groups)
+
+    def template(self, public: PublicKey, layout: Layout, vector: F32) -> U32:
+        """Not to be had."""
+        raise UsageError(
+            f"A gallery of the profile {self._of.name} takes people in where its secret key is.",
+            "Enrol with all its keys, or seal it with another profile.",
+        )
+
+    def placed(self, body: U32 | None, slot: int, row: U32, layout: Layout) -> U32:
+        """Not to be had: it would write under a public polynomial that was used."""
+        raise UsageError(
+            f"Nothing is added to a stored group of the profile {self._of.name}.", "Write the group anew with its keys."
+        )
+
+    def probe(self, public: PublicKey, layout: Layout, vector: F32) -> U32:
+        """(d,) whole numbers, in the clear."""
+        if vector.shape != (layout.dimension,):
+            raise InputError(
+                f"The probe is of shape {vector.shape}, not ({layout.dimension},).", "Use its own embedder."
+            )
+        return open_probe.open_probe(vector).view(np.uint32)
+
+    def search(self, groups: U32, probe: U32, layout: Layout, threads: int) -> U32:
+        """(groups, 2, ring); people stand anywhere in a group, so all of it is read."""
+        if probe.shape != (layout.dimension,) or probe.dtype != np.uint32:
+            raise InputError(
+                f"The probe is {probe.dtype} of shape {probe.shape}, not uint32 of ({layout.dimension},).",
+                "Ask with the profile of the gallery.",
+            )
+        return open_probe.scan(groups, probe.view(np.int32), len(groups) * layout.slots, threads)
+
+    def sanitise(self, public: PublicKey, layout: Layout, response: U32) -> U32:
+        """As it is: one number per template is all there is in it, its score and the noise on that."""
+        return response
+
+    def scores(self, secret: SecretKey, layout: Layout, response: U32, probe: F32 | None) -> F64:
+        """They cannot be read without the probe."""
+        if probe is None:
+            raise UsageError(
+                f"Scores of the profile {self._of.name} are read with the probe at hand.", "Give what was asked."
+            )
+        asked = open_probe.open_probe(probe)
+        return open_probe.open_scores(secret.open_key(layout.dimension), asked, response, len(response) * layout.slots)
+
+
+def cipher(of: Profile) -> Cipher:
+    """The verbs of a profile."""
+    return OpenProbe(of) if isinstance(of, OpenProfile) else BothSealed(of)
