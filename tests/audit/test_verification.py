@@ -202,3 +202,20 @@ def test_the_official_pairs_of_lfw_agree_with_the_benchmark(data: Path, tmp_path
     assert report.metrics["accuracy over 10 folds"].value == pytest.approx(kept["10-fold accuracy"]["value"], abs=3e-3)
     for ours, theirs in (("EER", "EER"), ("TAR at FMR 0.01", "TAR at FMR 0.01")):
         assert report.metrics[ours].value == pytest.approx(kept[theirs]["value"], abs=4e-3)
+
+
+def test_captures_that_all_failed_support_nothing_and_those_of_one_kind_do() -> None:
+    whole = captures(40, 2)
+    none = replace(whole, vectors=whole.vectors * 0, failures=("no face",) * 80, quality=whole.quality * np.nan)
+    with pytest.raises(EvidenceError, match="No comparison could be made"):
+        Verification(rounds=20).run(none)
+    second = np.arange(80) % 2 == 1  # nobody is left with two pictures
+    lost = replace(
+        whole,
+        vectors=np.where(second[:, None], np.float32(0), whole.vectors),
+        failures=tuple("no face" if gone else "" for gone in second),
+        quality=np.where(second, np.nan, whole.quality),
+    )
+    report = Verification(rounds=20).run(lost)
+    assert report.metrics["TAR at FMR 0.01"].value == 0.0 and report.metrics["FTA"].value == 0.5
+    assert json.dumps(encode(report), allow_nan=False)

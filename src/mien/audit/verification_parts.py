@@ -8,6 +8,7 @@ import numpy as np
 
 from mien.audit.metrics import F64, far, frr, gfar, gfrr
 from mien.audit.metrics.curves import Det, Discard, Expected, Judged, Measured
+from mien.audit.metrics.streaming import Reduced
 from mien.audit.trial import Trial
 from mien.decide import in_words
 from mien.report import Line, Lines, Mark, Row
@@ -143,8 +144,7 @@ def distributions(det: Det, found: Measured) -> Lines:
     """How scores spread, genuine and impostor."""
     low, high = _range(det)
     at = np.linspace(low, high, BINS + 1)
-    passed = det.impostor.numbers[det.impostor.index(at)] / det.impostor.total
-    missed = det.genuine.numbers[det.genuine.index(at)] / det.genuine.total
+    passed, missed = _cumulative(det.impostor, -at), _cumulative(det.genuine, at)
     middle = _numbers((at[1:] + at[:-1]) / 2)
     lines = (
         Line("genuine", middle, _numbers(np.maximum(np.diff(missed), 0))),
@@ -240,6 +240,14 @@ def _verdict(promised: float | None, seen: Metric) -> str:
     if seen.low > promised:
         return "looser than promised"
     return "stricter than promised" if seen.high < promised else "as promised"
+
+
+def _cumulative(side: Reduced, at: F64) -> F64:
+    """(k,) share of the comparisons before each place of the axis, between edges as if spread evenly."""
+    if not len(side.axis):
+        return np.zeros(len(at))
+    share: F64 = np.interp(at, side.axis, side.numbers[1:]) / side.total
+    return share
 
 
 def _range(det: Det) -> tuple[float, float]:
