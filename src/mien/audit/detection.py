@@ -117,6 +117,7 @@ class Detection:
             part.tables["False detections, the surest first"] = tuple(
                 {"picture": one.name, "false": len(one.scores), "score": float(one.scores.max())} for one in worst
             )
+            part.tables["False detections by folder"] = _by_folder(looked)
             part.findings.append(_DOUBT)
             part.charts += [_by_score(looked), *_sheet(worst[:WORST])]
         return part
@@ -266,6 +267,20 @@ def _classes(values: F64, edges: Sequence[float]) -> Iterator[tuple[str, Bools]]
         inside = (values >= low) & (values < high)
         if inside.any():
             yield f"{low:g} px and more" if high == np.inf else f"{low:g} to {high:g} px", inside
+
+
+def _by_folder(looked: Sequence[Looked]) -> tuple[Row, ...]:
+    """Whether they all come from one kind of picture."""
+    rows = []
+    for folder in sorted({one.picture.subject for one in looked}):
+        mine = [one for one in looked if one.picture.subject == folder]
+        share = wilson(sum(1 for one in mine if len(one.scores)), len(mine))
+        hits = round(share.value * len(mine))
+        rows.append(
+            {"folder": folder or ".", "pictures": len(mine), "with a false detection": hits, "share": share.value,
+             "low": share.low, "high": share.high}
+        )  # fmt: skip
+    return tuple(rows)
 
 
 def _at(overlap: float) -> str:

@@ -294,6 +294,8 @@ def test_the_command_writes_a_report_and_forgets_what_it_kept(folder: Path) -> N
     assert record["metrics"]["pictures with a false detection"]["value"] == 0.25
     assert record["metrics"]["pictures without a detection"]["value"] == 0.25
     assert record["metrics"]["recall, IoU 0.5"]["value"] == 0.75
+    folders = record["tables"]["False detections by folder"]
+    assert [(one["folder"], one["pictures"], one["with a false detection"]) for one in folders] == [(".", 4, 1)]
     assert record["made"]["models"] == {"detector": "pixels"}
     assert [one["kind"] for one in record["problems"]] == ["absent_file"]
     assert not list((folder / "report").glob("*.db*"))
