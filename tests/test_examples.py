@@ -36,6 +36,7 @@ RUNS: Mapping[str, tuple[Callable[[Pictures, Path], list[str]], Sequence[str], S
     "compat_face_recognition.py": (named("obama", "biden", "obama2"), ["obama at "], ["biden at ", "nobody"]),
     "audit_affect.py": (lambda have, folder: [str(folder)], ["UAR 0.", "of 20 people", "report.html"], ["nan"]),
     "compat_deepface.py": (pair_and_folder, ["same person", "obama2.jpg", "obama3.jpg"], ["not the same", "biden.jpg"]),
+    "audit_verification.py": (named(), ["Accepting 1 in 1,000 impostors", "TAR at FMR 0.01", "Refused"], ["nan"]),
 }
 
 
