@@ -135,6 +135,8 @@ def test_scores_of_a_file() -> None:
     assert report.metrics["EER"].value == pytest.approx(0.16, abs=0.03)
     assert "FTA" not in report.metrics and "TAR at FMR 0.01" in report.metrics
     assert report.rows[400]["comparison"] == "p0 ~ p400"
+    (alike,) = report.problems
+    assert alike.kind == "alike" and alike.number == pytest.approx(400 * 0.023, abs=8)
 
 
 def test_one_person_under_two_names_is_reported() -> None:
@@ -142,9 +144,10 @@ def test_one_person_under_two_names_is_reported() -> None:
     vectors = whole.vectors.copy()
     vectors[2] = vectors[0]  # the same picture, enrolled as somebody else
     twice = replace(whole, vectors=vectors, digests=tuple("a" if i in (0, 2) else str(i) for i in range(60)))
-    problems = {problem.kind: problem for problem in Verification(rounds=20).run(twice).problems}
-    assert problems["alike"].cases[0].startswith("000/0.jpg ~ 001/2.jpg (1.0")
-    assert problems["same_picture"].cases == ("000/0.jpg = 001/2.jpg",)
+    points = (OperatingPoint(0.95, 1e-3, space="space"),)
+    problems = {problem.kind: problem for problem in Verification(points=points, rounds=20).run(twice).problems}
+    assert problems["duplicate_across"].cases == ("000/0.jpg = 001/2.jpg",)
+    assert problems["two_names"].cases[0].startswith("000 / 001: ")
 
 
 def test_one_person_with_most_pictures_is_remarked() -> None:
@@ -159,7 +162,7 @@ def test_pictures_without_a_subject_and_lonely_people_are_listed() -> None:
     renamed = replace(whole, subjects=("", *whole.subjects[1:]))
     problems = {problem.kind: problem for problem in Verification(rounds=20).run(renamed).problems}
     assert problems["no_subject"].cases == ("000/0.jpg",)
-    assert problems["one_picture"].cases == ("000",)
+    assert problems["single_picture"].cases == ("000",)
 
 
 def test_nothing_to_compare_is_an_error() -> None:

@@ -7,6 +7,7 @@ stands with every figure: one threshold does not serve 100 people and 1,000,000 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -16,6 +17,7 @@ from mien.audit import identification_parts as parts
 from mien.audit.captures import Captures
 from mien.audit.metrics import I64, Bools
 from mien.audit.metrics.searches import NOBODY, Open, Searches, measure, samples, search
+from mien.audit.suspicions import suspicions
 from mien.errors import EvidenceError, SpaceMismatch, UsageError
 from mien.protocols import Gallery
 from mien.report import Chart, Problem, Report, Row
@@ -38,7 +40,6 @@ class Enrolled:
     owner: I64  # (g,) number of the subject of each
     subjects: tuple[str, ...]
     probes: Captures
-    points: tuple[OperatingPoint, ...] = ()  # kept in the gallery
     problems: tuple[Problem, ...] = ()
 
 
@@ -53,7 +54,7 @@ def of_gallery(gallery: Gallery, probes: Captures) -> Enrolled:
     if not names:
         raise EvidenceError("Nobody is enrolled.", "Enrol people first: mien enrol people.db --from photos/.")
     same_space(gallery, probes.space)
-    return Enrolled(np.stack(vectors), np.array(owner, np.int64), tuple(names), probes, gallery.points)
+    return Enrolled(np.stack(vectors), np.array(owner, np.int64), tuple(names), probes)
 
 
 def same_space(gallery: Gallery, space: str) -> None:
@@ -63,9 +64,12 @@ def same_space(gallery: Gallery, space: str) -> None:
         raise SpaceMismatch(words, "Name the embedder the gallery was made with.")
 
 
-def of_captures(captures: Captures, enrol: int = 1, strangers: float = 0.5, seed: int = 0) -> Enrolled:
+def of_captures(
+    captures: Captures, enrol: int = 1, strangers: float = 0.5, seed: int = 0, points: Sequence[OperatingPoint] = ()
+) -> Enrolled:
     """Part of the captures as a gallery: the first `enrol` of each subject, the rest of them as probes. A share of
-    `strangers` of the subjects, drawn, is not enrolled; all their captures are strangers' searches.
+    `strangers` of the subjects, drawn, is not enrolled; all their captures are strangers' searches. points: of the
+    templates' space, to tell by what looks wrong with the labels, such as one person under two names.
 
     Raises UsageError for numbers that make no sense, EvidenceError for fewer than four subjects."""
     if enrol < 1 or not 0 < strangers < 1:
@@ -90,9 +94,9 @@ def of_captures(captures: Captures, enrol: int = 1, strangers: float = 0.5, seed
     owner = np.array([inside[captures.subjects[index]] for index in np.flatnonzero(chosen)], np.int64)
     held = set(probes.subjects)
     filler = tuple(subject for subject in inside if subject not in held)
-    problems = (Problem("no_probe", _TWICE, filler),) if filler else ()
+    problems = (*((Problem("no_probe", _TWICE, filler),) if filler else ()), *suspicions(captures, points))
     vectors = np.where(captures.failed[:, None], np.float32(0), captures.vectors)[chosen]
-    return Enrolled(vectors, owner, tuple(inside), probes, (), problems)
+    return Enrolled(vectors, owner, tuple(inside), probes, problems)
 
 
 @dataclass(frozen=True, slots=True)

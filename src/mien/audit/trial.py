@@ -12,19 +12,17 @@ from mien.audit.data import PairList, Scores
 from mien.audit.metrics import F64, I64, Bools, Comparisons
 from mien.audit.metrics.curves import Det
 from mien.audit.metrics.pairing import compared, every, genuine_pairs, listed
+from mien.audit.suspicions import suspicions
 from mien.errors import EvidenceError
 from mien.report import Problem, Row
+from mien.types import OperatingPoint
 
 SHOWN = 50  # suspicious pairs that are named
 
 _UNNAMED = "A picture without a subject; without a list of pairs it has no part."
-_SAME = (
-    "Pictures with the same bytes: they match each other perfectly, and flatter where they are said to be one person's."
-)
-_LONELY = "A person with one picture: part of impostor comparisons only."
 _ALIKE = (
-    "Different people, by their labels, who look more alike than half of the genuine comparisons: "
-    "one person under two names, a wrong label, relatives, or a weakness of the model. They count as labelled."
+    "Comparisons of different people, by their labels, that score above half of the genuine ones: one person under two "
+    "names, a wrong label, relatives, or a weakness of the model. They count as labelled."
 )
 
 
@@ -85,14 +83,16 @@ def drawn(subjects: Sequence[str], most: int, seed: int = 0) -> I64:
     return np.sort(np.array(kept, np.int64))
 
 
-def trial_of(data: Captures | Paired | Scores) -> Trial:
-    """The trial that data make. Raises EvidenceError when there is nothing to compare, InputError for scores that are none."""
+def trial_of(data: Captures | Paired | Scores, points: Sequence[OperatingPoint] = ()) -> Trial:
+    """The trial that data make; points: of the templates' space, to tell by what looks wrong with the labels.
+
+    Raises EvidenceError when there is nothing to compare, InputError for scores that are none."""
     if isinstance(data, Captures):
-        return _of_captures(data)
-    return _of_pairs(data) if isinstance(data, Paired) else _of_scores(data)
+        return _of_captures(data, points)
+    return _of_pairs(data, points) if isinstance(data, Paired) else _of_scores(data)
 
 
-def _of_captures(whole: Captures) -> Trial:
+def _of_captures(whole: Captures, points: Sequence[OperatingPoint]) -> Trial:
     named = np.array([bool(subject) for subject in whole.subjects], bool)
     if not named.any():
         raise EvidenceError("No picture has a subject.", "Give a folder per person, labels, or a list of pairs.")
@@ -103,12 +103,8 @@ def _of_captures(whole: Captures) -> Trial:
     failed, vectors, quality = whole.failed[chosen], whole.vectors[chosen].copy(), whole.quality[chosen]
     vectors[failed] = 0
     det = every(vectors, owner)
-    problems = [
-        _problem("no_subject", _UNNAMED, [whole.names[index] for index in np.flatnonzero(~named)]),
-        _problem("one_picture", _LONELY, [str(subjects[person]) for person in np.flatnonzero(np.bincount(owner) == 1)]),
-        *_same_bytes(whole),
-        _alike(det, names),
-    ]
+    nameless = Problem("no_subject", _UNNAMED, tuple(whole.names[index] for index in np.flatnonzero(~named)))
+    problems = (*_present([nameless]), *suspicions(whole, points))
 
     def among(people: Bools) -> Det:
         return every(vectors[people[owner]], owner[people[owner]])
@@ -125,10 +121,10 @@ def _of_captures(whole: Captures) -> Trial:
             names, owner, failed, [whole.failures[index] for index in chosen], quality, strict=True
         )
     )
-    return Trial(det, among, owner, failed, rows, _present(problems), whole.space, genuine)
+    return Trial(det, among, owner, failed, rows, problems, whole.space, genuine)
 
 
-def _of_pairs(data: Paired) -> Trial:
+def _of_pairs(data: Paired, points: Sequence[OperatingPoint]) -> Trial:
     captures, pairs = data.captures, data.pairs
     one, other, failed = pairs.first, pairs.second, captures.failed
     scores = compared(captures.vectors, one, other).astype(np.float64)
@@ -154,10 +150,9 @@ def _of_pairs(data: Paired) -> Trial:
         }
         for a, b, s, f, score in zip(one, other, same, pairs.fold, scores, strict=True)
     )
-    names = [_both(captures.names[a], captures.names[b]) for a, b in zip(one, other, strict=True)]
     protocol = Protocol(scores, same, pairs.fold) if pairs.folds > 1 else None
     comparisons = Comparisons(scores, first, second)
-    problems = (*pairs.problems, *_same_bytes(captures), *_present([_alike_listed(comparisons, names)]))
+    problems = (*pairs.problems, *suspicions(captures, points))
     return Trial(
         *_listed(comparisons), pairs.owner[used], failed[used], rows, problems, captures.space, genuine, protocol
     )
@@ -170,7 +165,7 @@ def _of_scores(data: Scores) -> Trial:
         {"comparison": name, "same": bool(same), "score": _number(score)}
         for name, same, score in zip(names, compared.same, compared.scores, strict=True)
     )
-    problems = (*data.problems, *_present([_alike_listed(compared, names)]))
+    problems = (*data.problems, *_present([_alike(compared, names)]))
     nothing = np.empty(0, np.int64), np.empty(0, bool)
     return Trial(*_listed(compared), *nothing, rows, problems)
 
@@ -193,45 +188,13 @@ def _genuine(scores: F64, one: I64, other: I64, failed: Bools, quality: F64, own
     return Genuine(np.where(lost, -np.inf, scores).astype(np.float64), worst, owner[one])
 
 
-def _alike(det: Det, names: Sequence[str]) -> Problem:
-    """The highest impostor comparisons, where they pass the median of the genuine ones."""
-    if not det.genuine.total:
-        return Problem("alike", _ALIKE, ())
-    half = _median(det)
-    count = int(np.searchsorted(-det.impostor.scores, -half, side="right"))
-    best = zip(det.impostor.one[:SHOWN], det.impostor.other[:SHOWN], det.impostor.scores[:count], strict=False)
-    cases = tuple(f"{_both(names[a], names[b])} ({score:.3f})" for a, b, score in best)
-    return Problem("alike", _ALIKE, cases, count)
-
-
-def _alike_listed(compared: Comparisons, names: Sequence[str]) -> Problem:
+def _alike(compared: Comparisons, names: Sequence[str]) -> Problem:
     genuine = compared.scores[compared.same]
     if not len(genuine):
         return Problem("alike", _ALIKE, ())
     high = np.flatnonzero(~compared.same & (compared.scores >= np.median(genuine)) & np.isfinite(compared.scores))
     high = high[np.argsort(-compared.scores[high], kind="stable")]
     return Problem("alike", _ALIKE, tuple(f"{names[i]} ({compared.scores[i]:.3f})" for i in high[:SHOWN]), len(high))
-
-
-def _median(det: Det) -> float:
-    place = int(np.searchsorted(det.genuine.numbers, det.genuine.total / 2))
-    return (
-        float(det.genuine.axis[min(max(place - 1, 0), len(det.genuine.axis) - 1)]) if len(det.genuine.axis) else np.inf
-    )
-
-
-def _same_bytes(captures: Captures) -> tuple[Problem, ...]:
-    groups: dict[str, list[str]] = {}
-    for name, digest in zip(captures.names, captures.digests, strict=False):
-        if digest:
-            groups.setdefault(digest, []).append(name)
-    return _present(
-        [_problem("same_picture", _SAME, [" = ".join(names) for names in groups.values() if len(names) > 1])]
-    )
-
-
-def _problem(kind: str, words: str, cases: Sequence[str]) -> Problem:
-    return Problem(kind, words, tuple(cases))
 
 
 def _present(problems: Sequence[Problem]) -> tuple[Problem, ...]:

@@ -54,7 +54,7 @@ class Verification:
     def run(self, data: Captures | Paired | Scores) -> Report:
         """Measure. Raises EvidenceError without a genuine or without an impostor comparison."""
         start = time.perf_counter()
-        trial = trial_of(data)
+        trial = trial_of(data, self.points)
         require_both(trial.det)
         paired = time.perf_counter()
         points = tuple(p for p in self.points if not p.space or not trial.space or p.space == trial.space)

@@ -85,7 +85,7 @@ def _of_data(sources: Sources, enrol: int, strangers: float, run: Run) -> tuple[
 
     captures = sources.capture(run)
     run.made |= {"enrolled": f"the first {enrol} of each person", "strangers": strangers}
-    data = of_captures(captures, enrol, strangers, run.seed)
+    data = of_captures(captures, enrol, strangers, run.seed, sources.engine.points)
     return data, _policy(sources, (), len(data.owner), len(data.subjects))
 
 
