@@ -1,0 +1,35 @@
+"""Answers that know their limits: conformal prediction sets, and accuracy once the least sure answers are withheld."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mien.audit.metrics.recognition import F64, I64, Bools
+from mien.errors import EvidenceError
+
+
+def threshold(probabilities: F64, truth: I64, miss: float) -> float:
+    """The probability from which a class belongs to the set, so that the truth is outside in a share `miss` of cases.
+
+    From n cases that the model was not trained on: 1 - the ceil((n + 1)(1 - miss))-th smallest of 1 - p(truth), which
+    holds for any model and exchangeable cases (split conformal prediction: Vovk et al., 2005; with this score: Sadinle,
+    Lei and Wasserman, JASA 2019). 0, so every class, where n is too small. Raises EvidenceError for no cases."""
+    if len(truth) == 0:
+        raise EvidenceError("Prediction sets need cases to be calibrated on.")
+    scores = np.sort(1 - probabilities[np.arange(len(truth)), truth])
+    rank = int(np.ceil((len(truth) + 1) * (1 - miss)))
+    return 1 - float(scores[rank - 1]) if rank <= len(scores) else 0.0
+
+
+def sets(probabilities: F64, threshold: float) -> Bools:
+    """Whether each class belongs to each case's set, shaped as `probabilities`; a set may be empty."""
+    inside: Bools = probabilities >= threshold - 1e-12
+    return inside
+
+
+def kept_accuracy(sure: F64, right: Bools, coverage: float) -> float:
+    """Share right among the surest `coverage` of n answers (Geifman and El-Yaniv, NeurIPS 2017); ties in file order."""
+    if len(sure) == 0:
+        raise EvidenceError("An accuracy needs at least one answer.")
+    kept = np.argsort(-sure, kind="stable")[: max(1, round(coverage * len(sure)))]
+    return float(right[kept].mean())
