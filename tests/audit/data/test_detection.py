@@ -301,6 +301,27 @@ def test_the_command_writes_a_report_and_forgets_what_it_kept(folder: Path) -> N
     assert not list((folder / "report").glob("*.db*"))
 
 
+def test_the_report_is_written_and_the_store_gone_also_where_nobody_reads_the_output(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone(*_: object, **__: object) -> None:
+        raise BrokenPipeError
+
+    monkeypatch.setattr("mien.cli.output.Output.line", gone)
+    command("--data", str(folder / "empty"), "-o", str(folder / "report"), "--rounds", "50")
+    assert (folder / "report" / "report.json").is_file()
+    assert not list((folder / "report").glob("*.db*"))
+
+
+def test_a_run_that_ends_early_leaves_what_it_did(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stopped(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("mien.audit.detecting.speeds", stopped)
+    command("--data", str(folder / "empty"), "-o", str(folder / "report"))
+    assert [path.name for path in (folder / "report").iterdir()] == ["unfinished-detections.db"]
+
+
 def test_the_command_wants_something_to_look_at(folder: Path) -> None:
     assert command()[0] == 64
     assert command("--boxed", str(folder / "faces"))[0] == 64

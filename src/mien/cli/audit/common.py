@@ -75,8 +75,6 @@ def audit_verb(name: str) -> Callable[[Callable[..., Report]], click.Command]:
             run = Run(out, prepare(folder) if folder is not None else None, seed, rounds)
             report = function(run=run, **options)
             tell(_complete(report, run), run, card)
-            for last in run.after:
-                last()
 
         text = f"{AUDITS[name]}\n\n{cleandoc(function.__doc__ or '')}"
         return click.command(name, help=text, short_help=AUDITS[name])(command)
@@ -90,10 +88,12 @@ def tell(report: Report, run: Run, card: str | None = None) -> None:
 
     whole = document.encode(report)
     records = [{"metric": name, **metric} for name, metric in whole["metrics"].items()]
+    written = document.write(report, run.folder) if run.folder else None  # first: stdout may be gone, as after `| head`
+    for last in run.after:
+        last()
     if run.out.form == "table":
         run.out.line([(report.headline, 0)], bold=0)
     rest = {key: value for key, value in whole.items() if key not in ("metrics", "rows")}
-    written = document.write(report, run.folder) if run.folder else None
     run.out.table("metrics", COLUMNS, records, **rest, report=str(written.html) if written else None)
     for finding in report.findings:
         run.out.note(finding)
