@@ -27,7 +27,7 @@ from mien.errors import EvidenceError
 from mien.report import Problem, Report
 from mien.types import Metric
 
-__all__ = ["Requirement", "Trust", "TrustData", "read"]
+__all__ = ["Requirement", "Trust", "TrustData", "assemble", "read"]
 
 Progress = Callable[[str, int, int], None]  # what, done, of how many
 STAGES = ("answers", "sureness", "groups", "robustness", "explanation", "privacy")
@@ -49,7 +49,7 @@ class Trust:
     def run(self, data: TrustData) -> Report:
         """Measure everything that can be. Raises EvidenceError when no picture has an answer, ModelError."""
         report, requirements = self.assess(data)
-        return _assembled(report, requirements, data)
+        return assemble(report, requirements, data)
 
     def assess(self, data: TrustData) -> tuple[Report, list[Requirement]]:
         """What was measured, and the requirements, before they are put into one report."""
@@ -139,7 +139,8 @@ def _made(data: TrustData) -> dict[str, Any]:
     return {"data": data.source, "models": {data.judge.kind: data.judge.name}, "sha256": digest, "pictures": route}
 
 
-def _assembled(report: Report, requirements: list[Requirement], data: TrustData) -> Report:
+def assemble(report: Report, requirements: list[Requirement], data: TrustData) -> Report:
+    """The report of `Trust.run`: the requirements first, what is not met told in words."""
     states = Counter(one.state for one in requirements)
     counted = ", ".join(f"{states[state]} {state}" for state in ("met", "not met", "not enough data", "not stated"))
     named = f"{data.judge.name}: of {len(requirements)} requirements {counted}."
