@@ -15,7 +15,7 @@ import numpy as np
 
 from mien.audit import identification_parts as parts
 from mien.audit.captures import Captures
-from mien.audit.metrics import I64, Bools
+from mien.audit.metrics import I64, Bools, wilson
 from mien.audit.metrics.searches import NOBODY, Open, Searches, measure, samples, search
 from mien.audit.suspicions import suspicions
 from mien.errors import EvidenceError, SpaceMismatch, UsageError
@@ -41,6 +41,7 @@ class Enrolled:
     subjects: tuple[str, ...]
     probes: Captures
     problems: tuple[Problem, ...] = ()
+    tried: bool = False  # failed enrolments are among `vectors`; of a gallery they are not known
 
 
 def of_gallery(gallery: Gallery, probes: Captures) -> Enrolled:
@@ -96,7 +97,7 @@ def of_captures(
     filler = tuple(subject for subject in inside if subject not in held)
     problems = (*((Problem("no_probe", _TWICE, filler),) if filler else ()), *suspicions(captures, points))
     vectors = np.where(captures.failed[:, None], np.float32(0), captures.vectors)[chosen]
-    return Enrolled(vectors, owner, tuple(inside), probes, problems)
+    return Enrolled(vectors, owner, tuple(inside), probes, problems, tried=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +124,9 @@ class Identification:
             (data.vectors, data.owner), (vectors, mates, probes.owner), len(data.subjects), galleries
         )
         found = self._open(whole)
-        metrics = parts.failures(probes, self.rounds, self.seed)
+        lost = _lost(data)
+        metrics = {"FTE": wilson(sum(one.number for one in lost), len(data.subjects))} if data.tried else {}
+        metrics |= parts.failures(probes, self.rounds, self.seed)
         for score, result in found.items():
             called = "" if score == "cosine" else f", {score} score"
             metrics |= {f"FNIR at FPIR {rate:g}{called}": metric for rate, metric in result.fnir.items()}
@@ -147,7 +150,7 @@ class Identification:
             made={"N": len(data.subjects), "templates": len(data.owner), "space": probes.space},
             headline=parts.headline(whole, found),
             findings=parts.findings(whole, found, judged),
-            problems=(*data.problems, *_unnamed(data.probes, named), *_lost(data)),
+            problems=(*data.problems, *_unnamed(data.probes, named), *lost),
             tables=tables,
             charts=tuple(charts),
         )

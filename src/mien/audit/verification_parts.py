@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,11 +13,17 @@ from mien.audit.metrics.curves import Det, Discard, Expected, Judged, Measured
 from mien.audit.metrics.streaming import Reduced
 from mien.audit.trial import Trial
 from mien.decide import in_words
+from mien.errors import InputError
 from mien.report import Line, Lines, Mark, Row
 from mien.types import Metric, OperatingPoint
 
+if TYPE_CHECKING:
+    from mien.audit.data import Labelled
+    from mien.engine import Engine
+
 SWAY = 0.2  # share of the genuine comparisons that one person may have unremarked
 BINS = 60  # of a distribution of scores
+TIMED = 21  # pictures that the pace is taken of
 
 Halves = tuple[Det, Det, Measured]
 
@@ -118,6 +126,27 @@ def speed(det: Det, pairing: float, resampling: float, rounds: int) -> tuple[Row
         {"step": "comparing and reducing", "comparisons": total, "s": pairing, "per second": total / pairing},
         {"step": f"{rounds} resamples", "comparisons": total, "s": resampling, "per second": total / resampling},
     )
+
+
+def pace(engine: Engine, pictures: Sequence[Labelled]) -> tuple[Row, ...]:
+    """How long a picture takes to become a template, one at a time on this machine: the median over a few of them."""
+    taken = []
+    searched = [picture for picture in pictures if picture.points is None]
+    for picture in searched[:: max(1, len(searched) // TIMED)][:TIMED]:
+        try:
+            frame = picture.read()
+            start = time.perf_counter()
+            faces = engine.faces(frame)
+            if faces:
+                engine.shots(faces[:1])
+                taken.append(time.perf_counter() - start)
+        except InputError:  # listed as a failure already
+            continue
+    if not taken:
+        return ()
+    median = float(np.median(taken))
+    step = f"a decoded picture to a template, median of {len(taken)}"
+    return ({"step": step, "comparisons": None, "s": median, "per second": 1 / median},)
 
 
 def det_chart(found: Measured, points: Sequence[OperatingPoint]) -> Lines:

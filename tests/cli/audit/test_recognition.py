@@ -96,6 +96,7 @@ def test_a_folder_per_person(faces: Path) -> None:
         record["made"]["at most"] == "3 pictures of a person" and record["made"]["models"]["embedder"] == "dlib_resnet"
     )
     assert "The card's operating points, judged here" in record["tables"]
+    assert record["tables"]["Speed"][0]["step"] == "a decoded picture to a template, median of 18"
 
 
 @pytest.mark.usefixtures("one_engine")

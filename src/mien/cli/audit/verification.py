@@ -70,6 +70,7 @@ def _of_pictures(sources: Sources, pairs: str | None, rates: tuple[float, ...], 
     from mien.audit.data import read_pairs
     from mien.audit.trial import Paired
     from mien.audit.verification import Verification
+    from mien.audit.verification_parts import pace
 
     if pairs is None and str(sources.path).lower().endswith(".bin"):
         pairs = str(sources.path)
@@ -80,7 +81,8 @@ def _of_pictures(sources: Sources, pairs: str | None, rates: tuple[float, ...], 
     captures = sources.capture(run, floor)
     audit = Verification(rates, sources.engine.points, run.rounds, run.seed)
     report = audit.run(captures if listed is None else Paired(captures, listed))
-    return replace(report, problems=tuple(dict.fromkeys((*sources.problems, *report.problems))))
+    tables = {**report.tables, "Speed": (*pace(sources.engine, sources.pictures()), *report.tables["Speed"])}
+    return replace(report, tables=tables, problems=tuple(dict.fromkeys((*sources.problems, *report.problems))))
 
 
 def _used(sources: Sources, listed: PairList) -> tuple[Sources, PairList]:
