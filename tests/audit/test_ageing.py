@@ -257,3 +257,19 @@ def test_intervals_cover(truth: dict[str, float]) -> None:
         pairs = ((trend, study.trend), (spread, day), (ratio, abs(study.trend) * 2.5 / day))
         hits += [metric.low <= value <= metric.high for metric, value in pairs]
     assert (hits >= 0.90 * runs).all(), hits
+
+
+def test_what_all_share_on_a_day_is_in_the_doubt_about_the_trend() -> None:
+    """Resampling people alone would miss most of it."""
+    data = of(replace(MIDDLE, shared_days=0.03), 1)
+    found = fit(data)
+    assert found.trend_error_of_days > 0.7 * found.trend_error
+    assert np.std(draw(data, found, 1000).trend) == pytest.approx(found.trend_error, rel=0.15)
+
+
+def test_what_is_expected_of_people_follows_their_own_trends() -> None:
+    data = of(replace(MIDDLE, own_trends=0.1), 1)
+    found = fit(data)
+    left = data.mean - found.expected(data) - found.day_effect[data.day]
+    assert np.std(left) == pytest.approx(0.03, rel=0.2)  # a person's own day, and little else
+    assert np.corrcoef(found.person_trend, trends(data).slope)[0, 1] > 0.95

@@ -137,9 +137,10 @@ def _change(study: Study, one: Watched, alarm: float) -> list[str]:
             f"No change that all share was found{where} (false-alarm rate {alarm:.2g}, p of the best-fitting one {what.p:.2g})."
         ]
     date, low, high = (named(day, study.data.dated) for day in (what.date, what.low, what.high))
+    size = told(Metric(what.size, what.size - 1.96 * what.error, what.size + 1.96 * what.error, len(one.days.date)))
     verb = "shifted at once" if what.kind == "step" else "began to drift"
     return [
-        f"Scores of all people{where} {verb} about {date} ({low} to {high}), by {what.size:+.2g} up to the last day "
+        f"Scores of all people{where} {verb} about {date} ({low} to {high}), by {size} up to the last day "
         f"(p {what.p:.2g}; false-alarm rate {alarm:.2g}). Look for a change of camera, light or software. What is said of "
         "people has it taken out." + (_BENT if study.confounded else "")
     ]
