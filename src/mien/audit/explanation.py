@@ -7,8 +7,8 @@ faithful     deleting what the map calls important must cost more than deleting 
              Saenko, BMVC 2018)
 sane         the map of the model with its weights shuffled must look different: a map that stays the same shows the
              picture, not the model (Adebayo et al., NeurIPS 2018)
-on the face  importance within the ellipse that fills the crop, against what chance would put there: a mark in a corner
-             or the background must not decide
+on the face  importance outside of the ellipse that fills the crop, against what chance would put there, and where the mean
+             map is highest: a mark in a corner or the background must not decide
 """
 
 from __future__ import annotations
@@ -102,6 +102,18 @@ def outside(maps: Maps) -> tuple[F64, float]:
     whole = positive.sum((1, 2))
     share = np.divide(positive[:, beyond].sum(1), whole, out=np.full(len(whole), np.nan), where=whole > 1e-9)
     return share, float(beyond.mean())
+
+
+def peaks_outside(maps: Maps, rounds: int = 200, seed: int = 0) -> float:
+    """In which share of draws of the faces, with replacement, the mean map is highest outside of that ellipse.
+
+    A mark that decides makes a peak in the same place again and again, though half of its importance may be smeared over
+    its surroundings by the size of the covering square."""
+    rng = np.random.default_rng(seed)
+    count, (height, width) = len(maps.values), maps.values.shape[1:]
+    weights = rng.multinomial(count, np.full(count, 1 / count), size=rounds)
+    highest = (weights @ maps.values.reshape(count, -1)).argmax(1)
+    return float((~_ellipse(height, width)).reshape(-1)[highest].mean())
 
 
 def shuffled(judge: OnnxJudge, seed: int = 0) -> OnnxJudge:

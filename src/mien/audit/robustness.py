@@ -54,7 +54,7 @@ def _noise(crop: U8, sigma: float, rng: np.random.Generator) -> U8:
 
 
 def _gain(crop: U8, factor: float, rng: np.random.Generator) -> U8:
-    return _bytes(crop * factor)
+    return _bytes(crop.astype(np.float64) * factor)  # in bytes, 100 times 4 would be 144
 
 
 def _one_sided(crop: U8, least: float, rng: np.random.Generator) -> U8:

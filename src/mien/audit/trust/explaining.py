@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -19,11 +20,12 @@ from mien.types import Metric
 
 MOST = 120  # faces that are explained
 FEWEST = 10  # maps of a class that is judged by itself
+_SURELY = 0.99  # share of draws in which a mean map is highest outside of the face
 _SEVERAL = 2.8  # standard errors: that several answers are looked at is allowed for
 ALIKE = 0.5  # rank correlation from which two maps show the same
 _FAITHFUL = "Deleting what the maps call important costs the answer more than deleting as much elsewhere"
 _SANE = f"Maps change when the model forgets what it learned (rank correlation at most {ALIKE:g})"
-_FACE = "What decides lies on the face: no more importance outside of the crop's ellipse than chance puts there"
+_FACE = "What decides lies on the face: outside of the crop's ellipse no more importance than by chance, and no peak"
 
 
 def explaining(data: TrustData, settings: Settings, faces: int) -> tuple[Part, list[Requirement]]:
@@ -81,18 +83,21 @@ def _on_the_face(
         words = "Covering parts of the face hardly changes the answers, so nothing can be told from it."
         return {}, (), Requirement("explanation", _FACE, "not enough data", words)
     whole = _means(share[known, None], person[known], [name], settings)
-    rows: list[Row] = []
+    rows: list[dict[str, Any]] = []
     worse = []
     for number, label in enumerate(data.judge.labels):
         chosen = known & (maps.answers == number)
         if chosen.sum() >= FEWEST:
             metric = _means(share[chosen, None], person[chosen], [label], settings)[label]
             rows.append({"answer": label, "share outside": metric, "by chance": chance})
+            of_class = Maps(maps.crops[chosen], maps.answers[chosen], maps.sure[chosen], maps.values[chosen])
+            peak = explanation.peaks_outside(of_class, seed=settings.seed)
+            rows[-1] |= {"highest outside, share of draws": peak}
             error = (metric.high - metric.low) / 3.92
-            if metric.value - _SEVERAL * error > chance:
-                worse.append(f"{label} ({metric.value:.2f})")
+            if metric.value - _SEVERAL * error > chance or peak >= _SURELY:
+                worse.append(f"{label} ({metric.value:.2f} outside{', highest there' if peak >= _SURELY else ''})")
     state = "not met" if worse else at_most(whole[name], chance)
-    told = f"; above chance for the answer {', '.join(worse)}" if worse else ""
+    told = f"; too much for the answer {', '.join(worse)}" if worse else ""
     words = f"{whole[name].value:.3f} of the importance is outside, where chance puts {chance:.3f}{told}."
     return whole, tuple(rows), Requirement("explanation", _FACE, state, words, whole[name])
 
