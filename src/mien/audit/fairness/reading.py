@@ -49,8 +49,6 @@ def of_captures(
     words = {name: np.array([column[one].strip() for one in kept], np.str_) for name, column in labels.items()}
     floor = _floor(vectors[~failed], owner[~failed])
     floor = floor if least is None else min(floor, least)
-    single = tuple(people[one] for one in np.flatnonzero(np.bincount(owner) < 2).tolist())
-    alone = (Problem("one_picture", "People with one picture; they take no part in FNMR.", single),) if single else ()
     return Compared(
         system=system,
         people=people,
@@ -62,7 +60,7 @@ def of_captures(
         complete=True,
         floor=floor,
         points=tuple(point for point in points if point.space in ("", captures.space)),
-        problems=(*alone, *suspicions(captures, points)),
+        problems=suspicions(captures, points),
     )
 
 

@@ -89,10 +89,11 @@ def _systems(
         one = replace(sources, engine=Engine(detector, name)) if name else sources
         captures = one.capture(run)
         models.append(run.made["models"])
-        if at_most is not None:
-            captures = chosen(captures, thinned(captures, at_most, run.seed))
         groups = read_labels(sources.labels, captures.names, captures.subjects)
-        compared = of_captures(one.engine.embedder.name, captures, groups.columns, one.engine.points, threshold)
+        kept = range(len(captures)) if at_most is None else thinned(captures, at_most, run.seed)
+        columns = {title: [column[number] for number in kept] for title, column in groups.columns.items()}
+        captures = chosen(captures, kept)
+        compared = of_captures(one.engine.embedder.name, captures, columns, one.engine.points, threshold)
         systems.append(compared)
         if not name:
             sources.problems += groups.problems
