@@ -235,10 +235,8 @@ def findings(whole: Searches, found: Measures, judged: Sequence[Row]) -> tuple[s
     if len(both) == 2 and both[0] & both[1]:
         rate = min(both[0] & both[1])
         gain = found["cosine"].fnir[rate].value - found["relative"].fnir[rate].value
-        word = "fewer" if gain > 0 else "more"
-        said.append(
-            f"At FPIR {rate:g} the relative score misses {abs(gain):.1%} {word} searches than the cosine, at its own threshold."
-        )
+        points = f"{100 * abs(gain):.1f} points {'fewer' if gain > 0 else 'more'}"
+        said.append(f"At FPIR {rate:g} the relative score misses {points} than the cosine, each at its own threshold.")
     return tuple(said)
 
 
