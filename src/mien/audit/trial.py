@@ -152,7 +152,7 @@ def _of_pairs(data: Paired, points: Sequence[OperatingPoint]) -> Trial:
     )
     protocol = Protocol(scores, same, pairs.fold) if pairs.folds > 1 else None
     comparisons = Comparisons(scores, first, second)
-    problems = (*pairs.problems, *suspicions(captures, points))
+    problems = (*pairs.problems, *_suspicions(captures, points))
     return Trial(
         *_listed(comparisons), pairs.owner[used], failed[used], rows, problems, captures.space, genuine, protocol
     )
@@ -168,6 +168,12 @@ def _of_scores(data: Scores) -> Trial:
     problems = (*data.problems, *_present([_alike(compared, names)]))
     nothing = np.empty(0, np.int64), np.empty(0, bool)
     return Trial(*_listed(compared), *nothing, rows, problems)
+
+
+def _suspicions(captures: Captures, points: Sequence[OperatingPoint]) -> tuple[Problem, ...]:
+    """Of the captures whose subject is known; of the others nothing can be suspected."""
+    named = np.array([bool(subject) for subject in captures.subjects], bool)
+    return suspicions(captures.part(named), points) if named.any() else ()
 
 
 def _listed(compared: Comparisons) -> tuple[Det, Callable[[Bools], Det]]:
