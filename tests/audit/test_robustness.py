@@ -128,4 +128,6 @@ def test_sets_hold_the_truth_as_often_as_promised(seed: int, miss: float) -> Non
 
 def test_accuracy_of_what_is_kept() -> None:
     sure, right = np.array([0.9, 0.2, 0.8, 0.4]), np.array([True, False, True, False])
-    assert [conformal.kept_accuracy(sure, right, share) for share in (1.0, 0.75, 0.5)] == pytest.approx([0.5, 2 / 3, 1])
+    assert conformal.kept_accuracy(sure, right, (1.0, 0.75, 0.5)) == pytest.approx([0.5, 2 / 3, 1])
+    twice = conformal.kept_accuracy(np.repeat(sure, [1, 0, 2, 3]), np.repeat(right, [1, 0, 2, 3]), (1.0, 0.5))
+    assert conformal.kept_accuracy(sure, right, (1.0, 0.5), np.array([1.0, 0, 2, 3])) == pytest.approx(twice)

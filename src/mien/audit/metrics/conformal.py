@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from mien.audit.metrics.recognition import F64, I64, Bools
@@ -27,9 +29,15 @@ def sets(probabilities: F64, threshold: float) -> Bools:
     return inside
 
 
-def kept_accuracy(sure: F64, right: Bools, coverage: float) -> float:
-    """Share right among the surest `coverage` of n answers (Geifman and El-Yaniv, NeurIPS 2017); ties in file order."""
-    if len(sure) == 0:
+def kept_accuracy(sure: F64, right: Bools, coverages: Sequence[float], weights: F64 | None = None) -> F64:
+    """(coverages,) share right among the surest part of n answers (Geifman and El-Yaniv, NeurIPS 2017); ties in order.
+
+    weights: (n,) how often each answer counts, as in a resample. Raises EvidenceError for no answers."""
+    weights = np.ones(len(sure)) if weights is None else weights
+    if not weights.sum() > 0:
         raise EvidenceError("An accuracy needs at least one answer.")
-    kept = np.argsort(-sure, kind="stable")[: max(1, round(coverage * len(sure)))]
-    return float(right[kept].mean())
+    order = np.argsort(-sure, kind="stable")
+    mass = np.cumsum(weights[order])
+    hits = np.cumsum((weights * right)[order])
+    last = np.minimum(np.searchsorted(mass, np.asarray(coverages) * mass[-1] - 1e-9), len(mass) - 1)
+    return np.asarray(hits[last] / mass[last])

@@ -180,19 +180,10 @@ def _abstaining(
     """Accuracy of the answers that are left when the least sure are withheld."""
     sure, right = probabilities.max(1), probabilities.argmax(1) == data.truth
     names, person = numbered(data.people())
-    order = np.argsort(-sure, kind="stable")
-    hits, owner = right[order].astype(np.float64), person[order]
 
     def statistic(weights: F64) -> F64:
-        rows = []
-        for row in weights:
-            mass = row[owner]
-            ends = np.cumsum(mass)
-            gained = np.cumsum(mass * hits)
-            at = np.minimum(np.searchsorted(ends, np.array(COVERAGES) * ends[-1] - 1e-9), len(ends) - 1)
-            values = gained[at] / np.maximum(ends[at], 1e-12)
-            rows.append([*values, values[COVERAGES.index(KEPT)] - values[0]])
-        return np.array(rows)
+        kept = np.array([conformal.kept_accuracy(sure, right, COVERAGES, row[person]) for row in weights])
+        return np.column_stack([kept, kept[:, COVERAGES.index(KEPT)] - kept[:, 0]])
 
     n = len(sure)
     counts = {f"{share:g}": max(1, round(share * n)) for share in COVERAGES}
