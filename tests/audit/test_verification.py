@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mien.audit.captures import Captures
+from mien.audit.captures import Captures, at_most
 from mien.audit.data import PairList, Scores, pictures, read_pairs
 from mien.audit.document import encode
 from mien.audit.metrics import Comparisons
-from mien.audit.trial import Paired, drawn, trial_of
+from mien.audit.trial import Paired, trial_of
 from mien.audit.verification import Verification
 from mien.errors import EvidenceError
 from mien.report import Report
@@ -181,7 +181,7 @@ def test_the_same_seed_gives_the_same_report(report: Report) -> None:
 
 def test_no_more_pictures_of_a_person_than_asked() -> None:
     subjects = ["a"] * 10 + ["b"] * 2
-    kept = drawn(subjects, 3)
+    kept = at_most(subjects, 3)
     assert len(kept) == 5 and (np.diff(kept) > 0).all()
 
 

@@ -72,17 +72,6 @@ class Trial:
         return len(self.det.genuine.failed)
 
 
-def drawn(subjects: Sequence[str], most: int, seed: int = 0) -> I64:
-    """Numbers of pictures so that no subject has more than `most`, drawn; in their order."""
-    held: dict[str, int] = {}
-    kept = []
-    for number in np.random.default_rng(seed).permutation(len(subjects)):
-        held[subjects[number]] = held.get(subjects[number], 0) + 1
-        if held[subjects[number]] <= most:
-            kept.append(number)
-    return np.sort(np.array(kept, np.int64))
-
-
 def trial_of(data: Captures | Paired | Scores, points: Sequence[OperatingPoint] = ()) -> Trial:
     """The trial that data make; points: of the templates' space, to tell by what looks wrong with the labels.
 

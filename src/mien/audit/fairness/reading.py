@@ -64,35 +64,6 @@ def of_captures(
     )
 
 
-def thinned(captures: Captures, most: int, seed: int = 0) -> list[int]:
-    """Numbers of at most so many captures of each person, drawn at random, in their order.
-
-    Somebody with 500 pictures has 124,750 genuine comparisons and would be most of the misses."""
-    order = np.random.default_rng(seed).permutation(len(captures)).tolist()
-    held: dict[str, int] = {}
-    kept = []
-    for number in order:
-        subject = captures.subjects[number]
-        held[subject] = held.get(subject, 0) + 1
-        if held[subject] <= most:
-            kept.append(number)
-    return sorted(kept)
-
-
-def chosen(captures: Captures, numbers: Sequence[int]) -> Captures:
-    """Some of the captures."""
-    return Captures(
-        tuple(captures.names[one] for one in numbers),
-        tuple(captures.subjects[one] for one in numbers),
-        captures.vectors[list(numbers)],
-        captures.quality[list(numbers)],
-        tuple(captures.failures[one] for one in numbers),
-        captures.space,
-        tuple(captures.digests[one] for one in numbers) if captures.digests else (),
-        tuple(captures.faces[one] for one in numbers) if captures.faces else (),
-    )
-
-
 def read_scores(
     path: str | os.PathLike[str], labels: str | os.PathLike[str] | None = None, system: str = "scores"
 ) -> Compared:

@@ -98,9 +98,9 @@ def _used(sources: Sources, listed: PairList) -> tuple[Sources, PairList]:
 
 def thinned(sources: Sources, most: int, run: Run) -> Sources:
     """No more than so many pictures of a person, drawn."""
-    from mien.audit.trial import drawn
+    from mien.audit.captures import at_most
 
     pictures = sources.pictures()
-    kept = drawn([one.subject for one in pictures], most, run.seed)
+    kept = at_most([one.subject for one in pictures], most, run.seed)
     run.made |= {"at most": f"{most} pictures of a person", "pictures passed over": len(pictures) - len(kept)}
     return replace(sources, _pictures=tuple(pictures[index] for index in kept))
