@@ -94,26 +94,25 @@ def likeness(one: Maps, other: Maps) -> F64:
 
 
 def outside(maps: Maps) -> tuple[F64, float]:
-    """(n,) share of the positive importance that lies outside the ellipse which fills the crop, and that area's share,
-    which is what chance would give. NaN for a crop without positive importance."""
-    height, width = maps.values.shape[1:]
-    beyond = ~_ellipse(height, width)
+    """(n, 2) positive importance outside the ellipse that fills the crop, and in all of it; that area's share of the crop,
+    which is what chance would give. Add up faces before dividing: a face on which nothing matters tells nothing."""
+    beyond = ~_ellipse(*maps.values.shape[1:])
     positive = np.maximum(maps.values, 0)
-    whole = positive.sum((1, 2))
-    share = np.divide(positive[:, beyond].sum(1), whole, out=np.full(len(whole), np.nan), where=whole > 1e-9)
-    return share, float(beyond.mean())
+    return np.stack([positive[:, beyond].sum(1), positive.sum((1, 2))], axis=1), float(beyond.mean())
 
 
-def peaks_outside(maps: Maps, rounds: int = 200, seed: int = 0) -> float:
-    """In which share of draws of the faces, with replacement, the mean map is highest outside of that ellipse.
+def peaks_outside(maps: Maps, rounds: int = 200, seed: int = 0, least: float = 0.05) -> float:
+    """In which share of draws of the faces, with replacement, the mean map is highest outside of that ellipse, and
+    covering that place costs the answer `least` of its probability or more.
 
     A mark that decides makes a peak in the same place again and again, though half of its importance may be smeared over
     its surroundings by the size of the covering square."""
     rng = np.random.default_rng(seed)
     count, (height, width) = len(maps.values), maps.values.shape[1:]
     weights = rng.multinomial(count, np.full(count, 1 / count), size=rounds)
-    highest = (weights @ maps.values.reshape(count, -1)).argmax(1)
-    return float((~_ellipse(height, width)).reshape(-1)[highest].mean())
+    means = weights @ maps.values.reshape(count, -1) / count
+    there = (~_ellipse(height, width)).reshape(-1)[means.argmax(1)]
+    return float((there & (means.max(1) >= least)).mean())
 
 
 def shuffled(judge: OnnxJudge, seed: int = 0) -> OnnxJudge:

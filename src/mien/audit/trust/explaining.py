@@ -18,13 +18,13 @@ from mien.errors import EvidenceError
 from mien.report import Chart, Picture, Row
 from mien.types import Metric
 
-MOST = 120  # faces that are explained
-FEWEST = 10  # maps of a class that is judged by itself
+MOST = 200  # faces that are explained
+FEWEST = 20  # maps without which an answer is not judged by itself: intervals over fewer faces are too narrow
 _SURELY = 0.99  # share of draws in which a mean map is highest outside of the face
 _SEVERAL = 2.8  # standard errors: that several answers are looked at is allowed for
 ALIKE = 0.5  # rank correlation from which two maps show the same
 _FAITHFUL = "Deleting what the maps call important costs the answer more than deleting as much elsewhere"
-_SANE = f"Maps change when the model forgets what it learned (rank correlation at most {ALIKE:g})"
+_SANE = f"Maps change when the model forgets what it learned (rank correlation at most {ALIKE:g}, whatever its sign)"
 _FACE = "What decides lies on the face: outside of the crop's ellipse no more importance than by chance, and no peak"
 
 
@@ -68,7 +68,7 @@ def _sane(data: TrustData, maps: Maps, person: I64, settings: Settings) -> tuple
         return {}, Requirement("explanation", _SANE, "not enough data", error.message)
     unlearned = explanation.importance(other.probabilities, maps.crops, maps.answers)
     name = "likeness of maps to an unlearned model's"
-    found = _means(explanation.likeness(maps, unlearned)[:, None], person, [name], settings)
+    found = _means(np.abs(explanation.likeness(maps, unlearned))[:, None], person, [name], settings)
     words = "The same graph with the values of each weight array in random order, the same classes explained."
     return found, Requirement("explanation", _SANE, at_most(found.get(name), ALIKE), words, found.get(name))
 
@@ -76,30 +76,42 @@ def _sane(data: TrustData, maps: Maps, person: I64, settings: Settings) -> tuple
 def _on_the_face(
     data: TrustData, maps: Maps, person: I64, settings: Settings
 ) -> tuple[dict[str, Metric], tuple[Row, ...], Requirement]:
-    share, chance = explanation.outside(maps)
+    parts, chance = explanation.outside(maps)
     name = "importance outside of the face"
-    known = np.isfinite(share)
-    if known.sum() < FEWEST:
-        words = "Covering parts of the face hardly changes the answers, so nothing can be told from it."
+    whole = _ratio(parts, person, name, settings)
+    if not whole:
+        words = "Covering parts of the face does not change the answers, so nothing can be told from it."
         return {}, (), Requirement("explanation", _FACE, "not enough data", words)
-    whole = _means(share[known, None], person[known], [name], settings)
     rows: list[dict[str, Any]] = []
     worse = []
     for number, label in enumerate(data.judge.labels):
-        chosen = known & (maps.answers == number)
-        if chosen.sum() >= FEWEST:
-            metric = _means(share[chosen, None], person[chosen], [label], settings)[label]
-            rows.append({"answer": label, "share outside": metric, "by chance": chance})
-            of_class = Maps(maps.crops[chosen], maps.answers[chosen], maps.sure[chosen], maps.values[chosen])
-            peak = explanation.peaks_outside(of_class, seed=settings.seed)
-            rows[-1] |= {"highest outside, share of draws": peak}
-            error = (metric.high - metric.low) / 3.92
-            if metric.value - _SEVERAL * error > chance or peak >= _SURELY:
-                worse.append(f"{label} ({metric.value:.2f} outside{', highest there' if peak >= _SURELY else ''})")
+        chosen = maps.answers == number
+        if chosen.sum() < FEWEST or not (metric := _ratio(parts[chosen], person[chosen], label, settings).get(label)):
+            continue
+        of_class = Maps(maps.crops[chosen], maps.answers[chosen], maps.sure[chosen], maps.values[chosen])
+        peak = explanation.peaks_outside(of_class, seed=settings.seed)
+        shown = {"share outside": metric, "by chance": chance, "highest outside, share of draws": peak}
+        rows.append({"answer": label, **shown})
+        error = (metric.high - metric.low) / 3.92
+        if metric.value - _SEVERAL * error > chance or peak >= _SURELY:
+            worse.append(f"{label} ({metric.value:.2f} outside{', highest there' if peak >= _SURELY else ''})")
     state = "not met" if worse else at_most(whole[name], chance)
     told = f"; too much for the answer {', '.join(worse)}" if worse else ""
     words = f"{whole[name].value:.3f} of the importance is outside, where chance puts {chance:.3f}{told}."
     return whole, tuple(rows), Requirement("explanation", _FACE, state, words, whole[name])
+
+
+def _ratio(parts: F64, person: I64, name: str, settings: Settings) -> dict[str, Metric]:
+    """The first column of (n, 2) over the second, each added up, with an interval over people."""
+    _, owner = np.unique(person, return_inverse=True)
+    summed = tally(parts, owner.astype(np.int64), int(owner.max()) + 1)
+
+    def statistic(weights: F64) -> F64:
+        sums = weights @ summed
+        whole = np.maximum(sums[:, 1:], 1e-12)
+        return np.asarray(np.where(sums[:, 1:] > 1e-9, sums[:, :1] / whole, np.nan))
+
+    return measure(statistic, len(summed), {name: len(parts)}, settings.rounds, settings.seed)
 
 
 def _means(values: F64, person: I64, names: list[str], settings: Settings) -> dict[str, Metric]:
