@@ -93,12 +93,14 @@ def _trial(kind: str, study: Simulation, seed: int) -> Trial:
     data, found, sampled, moved = done.cells, done.fit, done.draws, done.watched[0].change
     day = float(np.hypot(study.own_days, study.shared_days))
     truth = (study.trend, day, abs(study.trend) * study.years / day)
+    ratio = ratios(found, sampled, study.years, len(data.mean)).trend_to_day
+    assert ratio is not None  # days differ in all of them
     return Trial(
         kind,
         seed,
         between(found.trend, sampled.trend, data.people),
         deviations(found, sampled, {"day": len(data.mean)})["day"],
-        ratios(found, sampled, study.years, len(data.mean)).trend_to_day,
+        ratio,
         truth,
         moved.p if moved is not None else 1.0,
         _naive(records, study.trend),
@@ -170,8 +172,11 @@ def _real(context: Context) -> tuple[Check, Report | None]:
         return Check(f"{words}; not tested, there is no {FILE}", None), None
     report = Longitudinal(rounds=100 if context.smoke else 1000).run(read_records(path))
     ratio = report.metrics.get("trend_to_day")
+    reverse = report.metrics.get("day_to_trend")
+    if ratio is None and reverse is not None and reverse.high < 1:
+        return Check(f"{words}; the other way round, as days may not differ at all", False, reverse), report
     if ratio is None:
-        return Check(f"{words}; not tested, one capture per person and day", None), report
+        return Check(f"{words}; not tested, days cannot be told from noise", None), report
     holds = True if ratio.high < 1 else False if ratio.low > 1 else None
     return Check(words if holds is not None else f"{words}; cannot be told, the interval holds 1", holds, ratio), report
 
