@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 
 from mien.audit.data import read_scores
-from mien.audit.verification import Verification
+from mien.audit.recognition.verification import Verification
 
 
 def simulated(people: int = 200) -> Path:

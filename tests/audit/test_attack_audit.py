@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from mien.audit.attack import Attack
-from mien.audit.attack_scores import read_attacks
+from mien.audit.attacks.attack import Attack
+from mien.audit.attacks.scores import read_attacks
 from mien.audit.document import encode
 from mien.cli.group import group
 from mien.errors import EvidenceError, InputError, MediaNotFound, UsageError

@@ -10,7 +10,7 @@ import pytest
 
 from mien.audit.captures import Captures
 from mien.audit.document import encode
-from mien.audit.identification import Enrolled, Identification, of_captures, of_gallery, sweep
+from mien.audit.recognition.identification import Enrolled, Identification, of_captures, of_gallery, sweep
 from mien.errors import EvidenceError, SpaceMismatch, UsageError
 from mien.gallery import MemoryGallery
 from mien.types import OperatingPoint, Sample, Template

@@ -333,7 +333,7 @@ def test_a_change_of_camera_does_not_pass_for_ageing() -> None:
 
 
 def test_days_that_may_not_differ_give_no_ratio_to_them() -> None:
-    """A standard deviation of nothing must not be divided by. (In 38 of 40 such studies this is seen, as 95 % intervals promise.)"""
+    """A standard deviation of nothing is no divisor. (38 of 40 such studies show it, as 95 % intervals promise.)"""
     still = replace(STUDY, own_days=0.0, shared_days=0.0)
     told = Longitudinal(rounds=100).run(still.draw(0))
     assert "trend_to_day" not in told.metrics

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from mien.audit.attacks.unlinkability import Unlinkability, read_links
 from mien.audit.document import encode
 from mien.audit.metrics.linkability import d_sys
-from mien.audit.unlinkability import Unlinkability, read_links
 from mien.cli.group import group
 from mien.errors import EvidenceError, InputError, UsageError
 

@@ -14,8 +14,8 @@ from mien.audit.captures import Captures, at_most
 from mien.audit.data import PairList, Scores, pictures, read_pairs
 from mien.audit.document import encode
 from mien.audit.metrics import Comparisons
-from mien.audit.trial import Paired, trial_of
-from mien.audit.verification import Verification
+from mien.audit.recognition.trial import Paired, trial_of
+from mien.audit.recognition.verification import Verification
 from mien.errors import EvidenceError
 from mien.report import Report
 from mien.types import OperatingPoint
@@ -188,7 +188,7 @@ def test_no_more_pictures_of_a_person_than_asked() -> None:
 @pytest.mark.slow
 def test_the_official_pairs_of_lfw_agree_with_the_benchmark(data: Path, tmp_path: Path) -> None:
     """Through the product's own street, which crops and decodes a little differently than benchmarks/accuracy.py."""
-    from mien.audit.capturing import capture
+    from mien.audit.captures.capturing import capture
     from mien.engine import Engine
 
     archive = data / "lfw_grey.zip"

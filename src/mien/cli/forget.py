@@ -46,6 +46,8 @@ def command(gallery: str, subjects: tuple[str, ...], yes: bool, out: Output) -> 
     older = [str(path) for path in backups(gallery)] if receipts else []
     out.table("receipts", COLUMNS, receipts, gallery=gallery, older_copies=older, failures=out.problems(refused))
     for path in older:
-        out.note(f"{path} is an older copy of this gallery and may still hold what was erased: delete it, or forget there too.")
+        out.note(
+            f"{path} is an older copy of this gallery and may still hold what was erased: delete it, or forget there too."
+        )
     out.failures(refused)
     return refused[0][1].exit_code if refused else 0

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from mien.audit.capturing import capture, lost
+from mien.audit.captures.capturing import capture, lost
 from mien.audit.fairness import Fairness, of_captures
 from mien.audit.fairness.found import System
 from mien.audit.fairness.words import report as in_words

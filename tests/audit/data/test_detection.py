@@ -18,8 +18,8 @@ from sklearn.metrics import average_precision_score
 
 from mien.audit.data import Labelled
 from mien.audit.data.boxes import Truth
-from mien.audit.detecting import Looked
-from mien.audit.detection import Detection, Looks
+from mien.audit.detection.audit import Detection, Looks
+from mien.audit.detection.looking import Looked
 from mien.audit.document import encode
 from mien.audit.metrics import detection as metrics
 from mien.cli.group import group

@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from mien.audit import suspicions as module
 from mien.audit.captures import Captures
-from mien.audit.suspicions import NEAR, suspicions
+from mien.audit.captures import suspicions as module
+from mien.audit.captures.suspicions import NEAR, suspicions
 from mien.report import Problem
 from mien.types import OperatingPoint
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from mien.audit.captures import Captures
+from mien.audit.captures.suspicions import suspicions
 from mien.audit.data import read_labels
 from mien.audit.data import read_scores as scores_of
 from mien.audit.data.found import Found
@@ -15,7 +16,6 @@ from mien.audit.data.scores import COLUMNS
 from mien.audit.data.tables import cell, table
 from mien.audit.fairness.groups import Compared, Pairs, Words
 from mien.audit.metrics import F64, I64, Bools
-from mien.audit.suspicions import suspicions
 from mien.errors import EvidenceError, InputError
 from mien.report import Problem
 from mien.types import F32, OperatingPoint

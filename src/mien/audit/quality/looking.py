@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mien.audit.captures import Captures
-from mien.audit.capturing import NO_FACE, Done, Progress, gathered, given_face, passed, unfinished
+from mien.audit.captures.capturing import NO_FACE, Done, Progress, gathered, given_face, passed, unfinished
 from mien.audit.data import Labelled
 from mien.audit.metrics import F64
 from mien.engine import Engine

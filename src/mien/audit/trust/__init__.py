@@ -15,12 +15,12 @@ from typing import Any, ClassVar
 import numpy as np
 
 from mien.audit.affect.data import Part, Settings, said
-from mien.audit.robustness import DEGRADATIONS, STRENGTHS, Robustness, robustness
 from mien.audit.trust.data import TrustData, read
 from mien.audit.trust.explaining import explaining
 from mien.audit.trust.groups import fairness
 from mien.audit.trust.privacy import privacy
 from mien.audit.trust.requirement import Requirement, at_most
+from mien.audit.trust.robustness import DEGRADATIONS, STRENGTHS, Robustness, robustness
 from mien.audit.trust.statement import READS_APPEARANCE, statement
 from mien.audit.trust.sureness import accuracy, sureness
 from mien.errors import EvidenceError

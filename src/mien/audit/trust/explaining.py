@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from mien.audit import explanation
+from mien.audit.trust import explanation
 from mien.audit.affect.data import Part, Settings
-from mien.audit.explanation import Maps
+from mien.audit.trust.explanation import Maps
 from mien.audit.metrics.people import measure, numbered, tally
 from mien.audit.metrics.recognition import F64, I64
 from mien.audit.trust.data import TrustData

@@ -63,9 +63,9 @@ class Sources:
         """All pictures (of IJB: all templates) as captures, with a bar, and tells the run about data and models.
 
         With -o, what is done is kept beside the report until it is written, so that a killed run goes on."""
-        from mien.audit.capturing import capture, forget, lost
+        from mien.audit.captures.capturing import capture, forget, lost
+        from mien.audit.captures.resume import TEMPLATES
         from mien.audit.data import aggregate
-        from mien.audit.resume import TEMPLATES
 
         listed = self.pictures()
         run.made |= {"data": str(self.path), "pad": self.pad, "models": models_of(self.engine)}

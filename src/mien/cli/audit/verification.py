@@ -44,7 +44,7 @@ def command(  # noqa: PLR0913 - one parameter per option
       mien audit verification --scores scores.csv
     """
     from mien.audit.data import read_scores
-    from mien.audit.verification import RATES, Verification
+    from mien.audit.recognition.verification import RATES, Verification
 
     wrong = [one for one in rates if not 0 < one < 1]
     if wrong:
@@ -68,9 +68,9 @@ def command(  # noqa: PLR0913 - one parameter per option
 
 def _of_pictures(sources: Sources, pairs: str | None, rates: tuple[float, ...], floor: float, run: Run) -> Report:
     from mien.audit.data import read_pairs
-    from mien.audit.trial import Paired
-    from mien.audit.verification import Verification
-    from mien.audit.verification_parts import pace
+    from mien.audit.recognition.trial import Paired
+    from mien.audit.recognition.verification import Verification
+    from mien.audit.recognition.verification_parts import pace
 
     if pairs is None and str(sources.path).lower().endswith(".bin"):
         pairs = str(sources.path)

@@ -11,7 +11,7 @@ import numpy as np
 from mien.audit.metrics import F64, far, frr, gfar, gfrr
 from mien.audit.metrics.curves import Det, Discard, Expected, Judged, Measured
 from mien.audit.metrics.streaming import Reduced
-from mien.audit.trial import Trial
+from mien.audit.recognition.trial import Trial
 from mien.decide import in_words
 from mien.errors import InputError
 from mien.report import Line, Lines, Mark, Row

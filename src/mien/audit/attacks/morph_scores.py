@@ -16,9 +16,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from mien.audit.data.sheet import Found, number, read
 from mien.audit.metrics.morphing import Morphs
 from mien.audit.metrics.recognition import F64
-from mien.audit.scorefile import Found, number, read
 from mien.errors import EvidenceError, InputError, MediaNotFound, UsageError
 from mien.report import Problem
 

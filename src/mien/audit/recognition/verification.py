@@ -13,8 +13,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from mien.audit import verification_parts as parts
-from mien.audit.captures import Captures
+from mien.audit.captures.captures import Captures
 from mien.audit.data import Scores
 from mien.audit.metrics import F64, ten_fold
 from mien.audit.metrics import people as resampled
@@ -28,7 +27,8 @@ from mien.audit.metrics.curves import (
     measure,
     require_both,
 )
-from mien.audit.trial import Paired, Trial, trial_of
+from mien.audit.recognition import verification_parts as parts
+from mien.audit.recognition.trial import Paired, Trial, trial_of
 from mien.errors import EvidenceError
 from mien.report import Chart, Report, Row
 from mien.types import Metric, OperatingPoint

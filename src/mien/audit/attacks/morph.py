@@ -8,14 +8,14 @@ from typing import ClassVar
 
 import numpy as np
 
-from mien.audit.attack import Attack
-from mien.audit.attack_scores import MAD, AttackScores
+from mien.audit.attacks.attack import Attack
+from mien.audit.attacks.morph_scores import MorphScores, Threshold
+from mien.audit.attacks.scores import MAD, AttackScores
+from mien.audit.data.sheet import said
 from mien.audit.metrics import morphing
 from mien.audit.metrics.attacks import LEAST
 from mien.audit.metrics.morphing import Morphs, over_morphs
 from mien.audit.metrics.recognition import F64
-from mien.audit.morph_scores import MorphScores, Threshold
-from mien.audit.scorefile import said
 from mien.errors import EvidenceError, UsageError
 from mien.report import Bars, Chart, Grid, Problem, Report, Row
 from mien.types import Metric

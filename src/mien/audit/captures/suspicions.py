@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from mien.audit.captures import Captures
+from mien.audit.captures.captures import Captures
 from mien.audit.metrics import I64, Bools
 from mien.decide import in_words
 from mien.report import Problem

@@ -12,9 +12,9 @@ from typing import ClassVar
 
 import numpy as np
 
-from mien.audit.attack_charts import bars, det
-from mien.audit.attack_scores import PAD, AttackScores, Setting, Terms
-from mien.audit.attack_words import Words
+from mien.audit.attacks.charts import bars, det
+from mien.audit.attacks.scores import PAD, AttackScores, Setting, Terms
+from mien.audit.attacks.words import Words
 from mien.audit.metrics import attacks as a
 from mien.audit.metrics.recognition import Bools
 from mien.errors import EvidenceError, UsageError

@@ -9,10 +9,10 @@ from typing import ClassVar
 
 import numpy as np
 
+from mien.audit.data.sheet import YES, Sheet, read
 from mien.audit.metrics import linkability
 from mien.audit.metrics.linkability import Link
 from mien.audit.metrics.recognition import F64, I64
-from mien.audit.scorefile import YES, Sheet, read
 from mien.errors import EvidenceError
 from mien.report import Line, Lines, Problem, Report, Row
 from mien.types import Metric

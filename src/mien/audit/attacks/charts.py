@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from mien.audit.attack_scores import Setting, Terms
+from mien.audit.attacks.scores import Setting, Terms
 from mien.audit.metrics import attacks as a
 from mien.audit.metrics.recognition import F64
 from mien.decide import supports

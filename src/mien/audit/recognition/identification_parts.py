@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from mien.audit.captures import Captures
+from mien.audit.captures.captures import Captures
 from mien.audit.metrics import F64, I64, Bools
 from mien.audit.metrics import people as resampled
 from mien.audit.metrics.curves import bounded
 from mien.audit.metrics.searches import Open, Searches, cmc
-from mien.audit.verification_parts import span
+from mien.audit.recognition.verification_parts import span
 from mien.decide import in_words, supports
 from mien.errors import EvidenceError
 from mien.report import Line, Lines, Row

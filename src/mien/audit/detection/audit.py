@@ -14,7 +14,7 @@ from typing import ClassVar
 import numpy as np
 
 from mien.audit.data.boxes import Truth
-from mien.audit.detecting import Looked
+from mien.audit.detection.looking import Looked
 from mien.audit.metrics import F64, I64, Bools, wilson
 from mien.audit.metrics import detection as metrics
 from mien.audit.sheets import sheet

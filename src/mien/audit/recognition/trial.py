@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mien.audit.captures import Captures
+from mien.audit.captures.captures import Captures
+from mien.audit.captures.suspicions import suspicions
 from mien.audit.data import PairList, Scores
 from mien.audit.metrics import F64, I64, Bools, Comparisons
 from mien.audit.metrics.curves import Det
 from mien.audit.metrics.pairing import compared, every, genuine_pairs, listed
-from mien.audit.suspicions import suspicions
 from mien.errors import EvidenceError
 from mien.report import Problem, Row
 from mien.types import OperatingPoint

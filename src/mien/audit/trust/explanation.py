@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mien.audit.metrics.recognition import F64, I64, Bools
-from mien.audit.robustness import Classifier
+from mien.audit.trust.robustness import Classifier
 from mien.errors import EvidenceError
 from mien.types import U8
 

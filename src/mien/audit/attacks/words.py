@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mien.audit.attack_charts import points_of_det
-from mien.audit.attack_scores import AttackScores, Setting, Terms
+from mien.audit.attacks.charts import points_of_det
+from mien.audit.attacks.scores import AttackScores, Setting, Terms
+from mien.audit.data.sheet import said
 from mien.audit.metrics import attacks as a
-from mien.audit.scorefile import said
 from mien.decide import in_words
 from mien.report import Problem, Row
 from mien.types import Metric

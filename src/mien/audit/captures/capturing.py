@@ -13,10 +13,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mien.audit.captures import Captures
+from mien.audit.captures.captures import Captures
+from mien.audit.captures.resume import Store, forget
 from mien.audit.data.found import Found
 from mien.audit.data.picture import Labelled
-from mien.audit.resume import Store, forget
 from mien.engine import Engine
 from mien.errors import InputError, MienError, ModelError, UsageError
 from mien.report import Problem

@@ -9,9 +9,9 @@ from typing import Literal
 
 import numpy as np
 
+from mien.audit.data.sheet import YES, Found, Sheet, read
 from mien.audit.metrics.attacks import BONA_FIDE, Presentations
 from mien.audit.metrics.recognition import F64, I64
-from mien.audit.scorefile import YES, Found, Sheet, read
 from mien.errors import EvidenceError, InputError, UsageError
 from mien.report import Problem
 

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from mien.audit.capturing import Progress
+from mien.audit.captures.capturing import Progress
+from mien.audit.captures.resume import Store
 from mien.audit.data.picture import Labelled
 from mien.audit.metrics import F64
-from mien.audit.resume import Store
 from mien.engine import Engine
 from mien.errors import MienError, ModelError
 from mien.types import F32

@@ -13,11 +13,11 @@ from typing import ClassVar
 
 import numpy as np
 
-from mien.audit import identification_parts as parts
-from mien.audit.captures import Captures
+from mien.audit.captures.captures import Captures
+from mien.audit.captures.suspicions import suspicions
 from mien.audit.metrics import I64, Bools, wilson
 from mien.audit.metrics.searches import NOBODY, Open, Searches, measure, samples, search
-from mien.audit.suspicions import suspicions
+from mien.audit.recognition import identification_parts as parts
 from mien.errors import EvidenceError, SpaceMismatch, UsageError
 from mien.protocols import Gallery
 from mien.report import Chart, Problem, Report, Row
