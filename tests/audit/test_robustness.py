@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mien.audit.trust import explanation
 from mien.audit.metrics import conformal
+from mien.audit.trust import explanation
 from mien.audit.trust.robustness import DEGRADATIONS, STRENGTHS, Degradation, robustness
 
 CROPS = np.repeat(np.random.default_rng(0).integers(40, 216, (6, 32, 32, 1), np.uint8), 3, axis=3)

@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 
 from mien.audit.document import encode
-from mien.audit.trust.explanation import importance
 from mien.audit.trust import Requirement, Trust, TrustData, assemble
+from mien.audit.trust.explanation import importance
 from mien.report import Report, Row
 from mien.reproduce import fer2013
 from mien.reproduce.claim import Check, Context, Reproduction

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from mien.audit.trust import explanation
 from mien.audit.affect.data import Part, Settings
-from mien.audit.trust.explanation import Maps
 from mien.audit.metrics.people import measure, numbered, tally
 from mien.audit.metrics.recognition import F64, I64
+from mien.audit.trust import explanation
 from mien.audit.trust.data import TrustData
+from mien.audit.trust.explanation import Maps
 from mien.audit.trust.requirement import Requirement, State, at_most
 from mien.errors import EvidenceError
 from mien.report import Chart, Picture, Row
