@@ -339,7 +339,7 @@ def test_days_that_may_not_differ_give_no_ratio_to_them() -> None:
     assert "trend_to_day" not in told.metrics
     assert all(abs(metric.high) < 100 for metric in told.metrics.values())
     assert any("whether days differ at all" in finding for finding in told.findings)
-    ageing = Longitudinal(rounds=100).run(replace(still, trend=-0.1).draw(1))
+    ageing = Longitudinal(rounds=100).run(replace(still, trend=-0.1).draw(0))
     assert ageing.metrics["day_to_trend"].low == 0
     assert ageing.metrics["day_to_trend"].high < 1
     assert "the trend is more" in ageing.headline
