@@ -317,7 +317,7 @@ def test_a_run_that_ends_early_leaves_what_it_did(folder: Path, monkeypatch: pyt
     def stopped(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("mien.audit.detecting.speeds", stopped)
+    monkeypatch.setattr("mien.audit.detection.looking.speeds", stopped)
     command("--data", str(folder / "empty"), "-o", str(folder / "report"))
     assert [path.name for path in (folder / "report").iterdir()] == ["unfinished-detections.db"]
 

@@ -59,7 +59,7 @@ def look(
     store: str | os.PathLike[str] | None = None,
     progress: Progress | None = None,
 ) -> Looked:
-    """All pictures, in their order; `store` and `progress` as `mien.audit.capturing.capture` has them."""
+    """All pictures, in their order; `store` and `progress` as `mien.audit.captures.capturing.capture` has them."""
     kept = unfinished(store)
     try:
         done = passed(engine, _Looker(engine, kept.known), pictures, kept, progress)

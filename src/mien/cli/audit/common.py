@@ -43,7 +43,7 @@ COLUMNS = (
     Column("n", lambda one: one["n"]),
 )
 
-EXTRA = ("jinja2", "matplotlib", "pandas", "scipy", "sklearn", "statsmodels", "tomlkit")  # of mien[audit]
+EXTRA = ("jinja2", "matplotlib", "pandas", "scipy", "sklearn", "statsmodels", "threadpoolctl", "tomlkit")  # of mien[audit]
 
 
 @dataclass(slots=True)
