@@ -145,6 +145,8 @@ def test_prepare_makes_the_folder_and_tells_what_cannot_be(tmp_path: Path) -> No
 def test_results_name_data_command_and_count() -> None:
     found = document.results(REPORT)
     assert [one.metric for one in found] == ["FMR", "TAR at FMR 1e-3"]
-    assert found[1].data == "lfw/"
+    assert found[1].data == "lfw"  # the folder it lies in is nobody's business
+    named = replace(REPORT, made={**REPORT.made, "data": "/home/me/x.csv", "called": "gate 3"})
+    assert {one.data for one in document.results(named)} == {"gate 3"}
     assert found[1].n == 590
     assert found[1].source == "mien audit verification, commit 000000000000, 2026-11-25"

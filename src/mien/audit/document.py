@@ -105,7 +105,7 @@ def results(report: Report) -> tuple[Result, ...]:
     made = report.made
     code = f"commit {str(made['commit'])[:12]}" if made.get("commit") else f"version {made.get('mien', '')}"
     source = f"mien audit {report.name}, {code}, {made.get('date', '')}"
-    data = str(made.get("data", "data not named"))
+    data = str(made.get("called") or Path(str(made.get("data") or "data not named")).name)  # a card knows no folders
     return tuple(
         Result(data, name, _number(metric.value), source, _number(metric.low), _number(metric.high), metric.n)
         for name, metric in report.metrics.items()

@@ -43,7 +43,16 @@ COLUMNS = (
     Column("n", lambda one: one["n"]),
 )
 
-EXTRA = ("jinja2", "matplotlib", "pandas", "scipy", "sklearn", "statsmodels", "threadpoolctl", "tomlkit")  # of mien[audit]
+EXTRA = (
+    "jinja2",
+    "matplotlib",
+    "pandas",
+    "scipy",
+    "sklearn",
+    "statsmodels",
+    "threadpoolctl",
+    "tomlkit",
+)  # of mien[audit]
 
 
 @dataclass(slots=True)
@@ -64,16 +73,26 @@ def audit_verb(name: str) -> Callable[[Callable[..., Report]], click.Command]:
     def decorate(function: Callable[..., Report]) -> click.Command:
         @click.option("-o", "--out", "folder", metavar="FOLDER", help="Write report.html, report.json and CSV there.")
         @click.option("--card", metavar="MODEL", help="Write the results into this model's card (name or TOML file).")
+        @click.option(
+            "--called", metavar="NAME", help="What the report and the card call the data (default: its file)."
+        )
         @click.option("--rounds", type=click.IntRange(20, 100_000), default=1000, show_default=True, help="Resamples.")
         @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of everything drawn.")
         @answers
         @wraps(function)
-        def command(folder: str | None, card: str | None, rounds: int, seed: int, out: Output, **options: Any) -> None:
+        def command(rounds: int, seed: int, out: Output, **options: Any) -> None:
             need_extra()
             from mien.audit.document import prepare
 
+            folder, card, called = (options.pop(name) for name in ("folder", "card", "called"))
+            if card is not None:
+                from mien import models
+
+                models.card(card)  # a wrong name is told now, not after an hour
             run = Run(out, prepare(folder) if folder is not None else None, seed, rounds)
             report = function(run=run, **options)
+            if called:
+                run.made["called"] = called
             tell(_complete(report, run), run, card)
 
         text = f"{AUDITS[name]}\n\n{cleandoc(function.__doc__ or '')}"
