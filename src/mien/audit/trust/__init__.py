@@ -41,7 +41,9 @@ class Trust:
 
     rounds: int = 1000  # of the bootstrap
     seed: int = 0
-    tolerance: float = 0.05  # of calibration error, of the accuracy gap of groups, and of what mild degradations cost
+    tolerance: float = (
+        0.05  # of calibration error, accuracy gap of groups, cost of mild degradations, importance off the face
+    )
     spoilt: int = 1000  # pictures that are degraded, drawn
     faces: int = 6  # single faces shown in the report
     progress: Progress | None = None
@@ -69,7 +71,7 @@ class Trust:
             lambda: sureness(data, probabilities, ece, settings, self.tolerance),
             lambda: fairness(data, probabilities, settings, self.tolerance),
             lambda: self._robust(data, settings),
-            lambda: explaining(data, settings, self.faces),
+            lambda: explaining(data, settings, self.faces, self.tolerance),
             lambda: privacy(data, probabilities, settings, self.faces),
         ]
         parts: list[Part] = []

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     type=click.FloatRange(0, 1),
     default=0.05,
     show_default=True,
-    help="Of calibration error, the groups' gap, and what mild degradation costs.",
+    help="Of calibration error, the groups' gap, what mild degradation costs, importance off the face.",
 )
 @click.option("--spoilt", type=click.IntRange(10), default=1000, show_default=True, help="Pictures that are degraded.")
 @click.option("--faces", type=click.IntRange(0, 50), default=6, show_default=True, help="Faces shown in the report.")
