@@ -55,7 +55,7 @@ def read_links(path: Path) -> LinkScores:
     for kind, count in (("mated", len(mated)), ("non-mated", len(nonmated))):
         if count < LEAST:
             raise EvidenceError(
-                f"{path.name} has {count} {kind} scores, which are not enough data for a density ({LEAST} are).",
+                f"{path.name} has {count} {kind} score{'s' * (count != 1)}, not enough for a density ({LEAST} are).",
                 "Compare templates of one person under two keys (mated = 1), and of two people (mated = 0).",
             )
     people = _people(mated, nonmated) if named and not nameless else None
@@ -115,7 +115,7 @@ class Unlinkability:
             if data.people is None
             else linkability.draws_of_people(data.people[0], data.people[1:], self.rounds, self.seed)
         )
-        values = linkability.replicates(data.mated, data.nonmated, self.omega, self.bins, draws)
+        values = linkability.replicates(data.mated, data.nonmated, self.omega, found.edges, draws)
         system = linkability.with_interval(found.system, values, high, counts)
         chance = Metric(float(np.mean(floor)), low, high, sum(counts))
         bins = tuple(_bins(found))
@@ -142,6 +142,11 @@ class Unlinkability:
                 "Templates can be linked to this degree: shuffled labels do not reach this D_sys. "
                 f"{100 * telling:.1f} % of mated pairs have a score at which D(s) is 0.5 or more, that is a pair three times "
                 "likelier mated than not."
+            )
+        if outside := sum(linkability.far(scores, found.edges) for scores in (data.mated, data.nonmated)):
+            yield (
+                f"{outside:,} {'score lies' if outside == 1 else 'scores lie'} far outside the others, as a code for a "
+                "failed comparison would; counted in the outermost bins. Take out what is no score."
             )
         if data.people is None:
             yield (
