@@ -118,7 +118,7 @@ def measure(
     of = values.parts
     genuine, impostor = det.genuine.total, det.impostor.total
     tar = {
-        rate: Metric(1 - float(whole[i]), 1 - float(high[i]), 1 - float(low[i]), genuine)
+        rate: bounded(Metric(1 - float(whole[i]), 1 - float(high[i]), 1 - float(low[i]), genuine), det.mated)
         for i, rate in enumerate(supported)
     }
     at = tuple(
@@ -133,7 +133,7 @@ def measure(
     shown = of["curve"]
     places = _allowed(det.impostor.numbers, det.rates() * impostor)
     curve = Curve(det.rates(), det.impostor.thresholds()[places], whole[shown], low[shown], high[shown])
-    eer = Metric(float(whole[e]), float(low[e]), float(high[e]), genuine + impostor)
+    eer = bounded(Metric(float(whole[e]), float(low[e]), float(high[e]), genuine + impostor), min(det.mated, det.pairs))
     return Measured(tar, {rate: det.threshold(rate) for rate in supported}, refused, at, eer, curve)
 
 
@@ -229,13 +229,14 @@ def _allowed(numbers: I64, mass: F64) -> I64:
 
 
 def bounded(metric: Metric, independent: int) -> Metric:
-    """Where no error or nothing else was seen, the interval's far end is 3 / independent units (rule of three)."""
+    """A rate inside its interval. Where no error or nothing else was seen, resampling shows no doubt at all: the far end
+    is 3 / independent units (rule of three)."""
     far = min(1.0, 3 / max(independent, 1))
     if metric.value == 0:
         return Metric(0.0, 0.0, max(metric.high, far), metric.n)
     if metric.value == 1:
         return Metric(1.0, min(metric.low, 1 - far), 1.0, metric.n)
-    return metric
+    return Metric(metric.value, min(metric.low, metric.value), max(metric.high, metric.value), metric.n)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
