@@ -123,7 +123,7 @@ class Attack:
 
     def _curve(self, judged: a.Presentations) -> dict[str, Metric]:
         """What needs no threshold."""
-        if min(len(judged.bona_fide), len(judged.pooled)) < a.LEAST:
+        if min(len(judged.bona_fide), len(judged.pooled)) < a.LEAST or np.all(judged.scores == judged.scores[0]):
             return {}
         equal, area = a.curve(judged, self.rounds, self.seed)
         return {"D-EER": equal, "AUC": area}

@@ -98,7 +98,11 @@ def read_attacks(path: Path, development: Path | None = None, higher: Higher = "
     elif "split" in sheet.columns:
         dev, rows = [row for row in rows if row.split == "dev"], [row for row in rows if row.split == "eval"]
     if not rows:
-        raise EvidenceError(f"{path.name} has no rows to judge.", "Rows of the split eval, or no column split.")
+        why = "; ".join(f"{len(problem.cases):,} rows: {problem.words}" for problem in sheet.found.problems)
+        raise EvidenceError(
+            f"{path.name} has no rows to judge{': ' * bool(why)}{why.rstrip('.')}.",
+            "A row to judge has a number for a score, and the split eval where there is a column split.",
+        )
     names = sorted({row.species for row in (*rows, *(dev or ())) if row.species})
     people = sorted({row.subject for row in (*rows, *(dev or ())) if row.subject})
     with_people = _people_known(sheet, rows, sheet.found)
@@ -152,7 +156,13 @@ def _people_known(sheet: Sheet, rows: Sequence[_Row], found: Found) -> bool:
     nameless = [row.where for row in rows if not row.subject]
     for where in nameless:
         found.add("no_subject", "names no subject, so all presentations were taken as independent.", where)
-    return not nameless
+    people = {row.subject for row in rows}
+    if len(people) == 1 and not nameless:
+        words = (
+            "is the only person judged: presentations were taken as independent, and nothing follows for other people."
+        )
+        found.add("one_person", words, *people)
+    return not nameless and len(people) > 1
 
 
 def _presentations(rows: Sequence[_Row], names: Sequence[str], people: Sequence[str] | None) -> Presentations:
@@ -180,6 +190,9 @@ def _both_kinds(found: Presentations, where: str, names: Sequence[str]) -> None:
 
 def _doubts(rows: Sequence[_Row], dev: Sequence[_Row], names: Sequence[str], found: Found) -> None:
     """What makes the result doubtful, though every row can be read."""
+    if len({row.score for row in rows}) == 1:
+        words = "is the score of every presentation to judge: it tells nothing apart. Look at what wrote the file."
+        found.add("one_score", words, f"{abs(rows[0].score):g}")
     judged = {row.species for row in rows}
     for name in names:
         if name not in judged:

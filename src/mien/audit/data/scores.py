@@ -11,6 +11,7 @@ import numpy as np
 
 from mien.audit.data.found import Found
 from mien.audit.data.pairs import truth
+from mien.audit.data.sheet import LARGEST
 from mien.audit.data.tables import cell, opened, spelling, table
 from mien.audit.metrics import I64, Bools, Comparisons
 from mien.errors import InputError
@@ -125,6 +126,8 @@ class _Taken:
             score = float(written) if written else math.nan
         except ValueError:
             score = math.inf
+        if LARGEST < abs(score) < math.inf:
+            written, score = f"beyond {LARGEST:g}", math.inf
         if math.isnan(score):
             self.found.add("nan_score", _NAN, f"line {line}")
             return FAILED

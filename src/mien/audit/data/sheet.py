@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import math
+import os
+import stat
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +15,7 @@ from mien.errors import InputError, MediaNotFound
 from mien.report import Problem
 from mien.types import Metric
 
+LARGEST = 1e100  # a number beyond it is no score: its square cannot be held
 YES = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
 
 
@@ -59,25 +62,37 @@ def read(path: Path, wanted: Sequence[str], aliases: Mapping[str, str] | None = 
     """A CSV file (UTF-8; comma, semicolon or tab) with a header that names at least the columns `wanted`.
 
     aliases: other names of columns; apart: of columns that differ in case alone the later keep theirs. Raises
-    MediaNotFound; InputError for what is no such file."""
+    MediaNotFound; InputError for what is no such file, and for one that somebody still writes."""
+    return parse(_text(path), path.name, wanted, aliases, apart)
+
+
+def _text(path: Path) -> str:
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        with path.open(encoding="utf-8-sig") as file:
+            before = os.fstat(file.fileno())
+            if stat.S_ISCHR(before.st_mode):  # it may never end
+                raise InputError(f"{path} is a device, not a file.", "Name a CSV file.")
+            text = file.read()
+            after = os.fstat(file.fileno())
     except FileNotFoundError as error:
         raise MediaNotFound(f"There is no file {path}.", "Check the path.") from error
     except IsADirectoryError as error:
         raise InputError(f"{path} is a folder.", "Name a CSV file.") from error
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror or error}.", "Name a CSV file.") from error
     except UnicodeDecodeError as error:
         raise InputError(f"{path} is no text in UTF-8.", "Save it as CSV in UTF-8.") from error
-    return parse(text, path.name, wanted, aliases, apart)
+    except (OSError, ValueError) as error:  # ValueError: a name that no file can have
+        why = getattr(error, "strerror", None) or error
+        raise InputError(f"{path} cannot be read: {why}.", "Name a CSV file.") from error
+    if stat.S_ISREG(before.st_mode) and (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
+        raise InputError(f"{path} was changed while it was read.", "Wait until it is written.")
+    return text
 
 
 def parse(
     text: str, name: str, wanted: Sequence[str], aliases: Mapping[str, str] | None = None, apart: bool = False
 ) -> Sheet:
     """The same from the text of a file called `name`."""
-    first = text.split("\n", 1)[0]
+    first = text.lstrip().split("\n", 1)[0]
     delimiter = max(",;\t", key=first.count)
     try:
         reader = csv.reader(io.StringIO(text), delimiter=delimiter)
@@ -113,11 +128,12 @@ def parse(
 
 
 def number(text: str) -> float | None:
-    """The number a cell holds, which may be NaN or infinite; None where it holds none."""
+    """The number a cell holds, which may be NaN or infinite; None where it holds none, or one beyond all scores."""
     try:
-        return float(text)
+        value = float(text)
     except ValueError:
         return None
+    return None if LARGEST < abs(value) < math.inf else value
 
 
 def said(metric: Metric) -> str:
