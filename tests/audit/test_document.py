@@ -12,6 +12,7 @@ from xml.etree import ElementTree
 import pytest
 
 from mien.audit import document
+from mien.audit.plots import picture
 from mien.errors import CannotWrite, UsageError
 from mien.report import Bars, Grid, Line, Lines, Mark, Picture, Problem, Report
 from mien.types import Metric
@@ -99,6 +100,11 @@ def test_pictures_are_well_formed_and_always_the_same(tmp_path: Path) -> None:
         ElementTree.fromstring(svg)
     document.write(REPORT, tmp_path)
     assert (tmp_path / "report.html").read_text(encoding="utf8") == first
+
+
+def test_letters_that_the_plotting_font_lacks_stay_text_and_warn_nobody() -> None:
+    drawn = picture(Bars("per class", "recall", {"\u5f20\u4f1f": Metric(0.5, 0.4, 0.6, 10), "\U0001f600": RATE}))
+    assert "\u5f20\u4f1f" in drawn
 
 
 def test_ids_of_pictures_do_not_meet(tmp_path: Path) -> None:
