@@ -187,7 +187,8 @@ def _abstaining(
 
     n = len(sure)
     counts = {f"{share:g}": max(1, round(share * n)) for share in COVERAGES}
-    found = measure(statistic, len(names), counts | {"gain": n}, settings.rounds, settings.seed)
+    shares = {f"{share:g}": max(1, round(share * len(names))) for share in COVERAGES}
+    found = measure(statistic, len(names), counts | {"gain": n}, settings.rounds, settings.seed, shares)
     curve = [found[f"{share:g}"] for share in COVERAGES]
     values, lows, highs = (tuple(float(getattr(m, end)) for m in curve) for end in ("value", "low", "high"))
     line = Line("answers kept", COVERAGES, values, lows, highs)
