@@ -103,12 +103,13 @@ def encode(report: Report) -> dict[str, Any]:
 def results(report: Report) -> tuple[Result, ...]:
     """The metrics as results for a model's card."""
     made = report.made
-    code = f"commit {str(made['commit'])[:12]}" if made.get("commit") else f"version {made.get('mien', '')}"
+    commit, _, changed = str(made.get("commit") or "").partition(" ")
+    code = f"commit {commit[:12]} {changed}".rstrip() if commit else f"version {made.get('mien', '')}"
     source = f"mien audit {report.name}, {code}, {made.get('date', '')}"
     data = str(made.get("called") or Path(str(made.get("data") or "data not named")).name)  # a card knows no folders
     return tuple(
-        Result(data, name, _number(metric.value), source, _number(metric.low), _number(metric.high), metric.n)
-        for name, metric in report.metrics.items()
+        Result(data, name, _number(one.value, 4), source, _number(one.low, 4), _number(one.high, 4), one.n)
+        for name, one in report.metrics.items()
     )
 
 
@@ -142,10 +143,10 @@ def plain(value: Any) -> Any:
     raise TypeError(f"{type(value).__name__} has no place in a report")
 
 
-def _number(value: float) -> float:
+def _number(value: float, digits: int = DIGITS) -> float:
     if not math.isfinite(value):
         raise ValueError(f"{value} is no result: a metric that cannot be computed is left out, with the reason")
-    return float(f"{value:.{DIGITS}g}")
+    return float(f"{value:.{digits}g}")
 
 
 # --- CSV ----------------------------------------------------------------------------------------------------------
