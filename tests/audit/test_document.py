@@ -107,6 +107,20 @@ def test_letters_that_the_plotting_font_lacks_stay_text_and_warn_nobody() -> Non
     assert "\u5f20\u4f1f" in drawn
 
 
+def test_names_of_any_length_leave_room_for_the_chart() -> None:
+    """Without shortening matplotlib warns that its axes collapsed to nothing, and warnings are errors here."""
+    long = "x" * 300 + "\n\u202e tail"
+    for chart in (
+        Bars("per class", "recall", {long: RATE}),
+        Grid("confusion", (long, "b"), (long, "b"), ((0.9, 0.1), (0.004, 0.0))),
+        Lines("scores", "x", "y", (Line(long, (0.0, 1.0), (0.0, 1.0)), Line("b", (0.0, 1.0), (1.0, 0.0)))),
+    ):
+        drawn = picture(chart)
+        assert "x" * 50 not in drawn and "\u202e" not in drawn
+        assert " tail" in drawn
+    assert ">0.004<" in picture(Grid("g", ("a",), ("b",), ((0.004,),)))
+
+
 def test_ids_of_pictures_do_not_meet(tmp_path: Path) -> None:
     """Else the clip path of one chart would cut another."""
     document.write(REPORT, tmp_path)
