@@ -121,6 +121,16 @@ def test_names_of_any_length_leave_room_for_the_chart() -> None:
     assert ">0.004<" in picture(Grid("g", ("a",), ("b",), ((0.004,),)))
 
 
+def test_names_are_no_formulas_and_do_not_push_numbers_off_the_page(tmp_path: Path) -> None:
+    names = ("=cmd()", "+1", "@x", "-a", "-0.5", "plain")
+    report = Report("affect", {"x" * 300: RATE}, tuple({"case": name, "score": -0.5} for name in names))
+    document.write(report, tmp_path)
+    rows = list(csv.DictReader((tmp_path / "rows.csv").read_text(encoding="utf8").splitlines()))
+    assert [row["case"] for row in rows] == ["'=cmd()", "'+1", "'@x", "'-a", "-0.5", "plain"]
+    assert {row["score"] for row in rows} == {"-0.5"}
+    assert 'class="long">xxx' in (tmp_path / "report.html").read_text(encoding="utf8")
+
+
 def test_ids_of_pictures_do_not_meet(tmp_path: Path) -> None:
     """Else the clip path of one chart would cut another."""
     document.write(REPORT, tmp_path)

@@ -37,6 +37,8 @@ __all__ = ["Written", "encode", "plain", "prepare", "provenance", "results", "wr
 
 SHOWN = 100  # rows of a table that the page shows; the CSV has them all
 DIGITS = 9  # significant digits of a number
+LONG = 60  # characters of a cell that may break anywhere
+FORMULA = re.compile(r"[=+@\t\r]|-(?![\d.])")  # what a spreadsheet would compute, and a file's name may say
 _METRIC = {field.name for field in fields(Metric)}
 
 
@@ -176,6 +178,8 @@ def _flat(row: Mapping[str, Any]) -> dict[str, Any]:
 def _cell(value: Any) -> Any:
     if isinstance(value, list):
         return "; ".join(str(item) for item in value)
+    if isinstance(value, str) and FORMULA.match(value):
+        return f"'{value}"
     return "" if value is None else value
 
 
@@ -196,7 +200,7 @@ def _page(report: Report, record: Mapping[str, Any], sheets: list[str]) -> str:
     environment = jinja2.Environment(
         autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
     )
-    environment.filters["shown"] = _shown
+    environment.filters |= {"shown": _shown, "wide": _wide}
     template = environment.from_string((Path(__file__).parent / "report.html").read_text(encoding="utf8"))
     drawn = [
         {"title": chart.title, "note": chart.note, "picture": picture(chart, number)}
@@ -207,6 +211,13 @@ def _page(report: Report, record: Mapping[str, Any], sheets: list[str]) -> str:
 
 def _columns(rows: list[Row]) -> list[str]:
     return list(dict.fromkeys(key for row in rows for key in row))
+
+
+def _wide(value: Any) -> str:
+    """The class of a cell that may break anywhere, so that one endless name does not push all numbers off the page."""
+    from markupsafe import Markup
+
+    return Markup(' class="long"') if len(_shown(value)) > LONG else ""
 
 
 def _shown(value: Any) -> str:
