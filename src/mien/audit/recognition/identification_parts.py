@@ -223,7 +223,7 @@ def findings(whole: Searches, found: Measures, judged: Sequence[Row]) -> tuple[s
             )
     refused = found["cosine"].refused
     if refused:
-        said.append(f"Refused: {'; '.join(refused.values())}")
+        said.append(f"Refused: {' '.join(refused.values())}")
     for row in judged:
         promised = row["FPIR promised"]
         if promised and row["FPIR low"] > promised:

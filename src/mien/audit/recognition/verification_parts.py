@@ -215,9 +215,10 @@ def findings(
     det, said = trial.det, []
     if found.refused:
         rates = ", ".join(in_words(rate) for rate in found.refused)
+        able = f"down to {in_words(3 / det.pairs)}" if det.pairs >= 30 else "only above 1 in 10"
         said.append(
-            f"{det.pairs:,} pairs of people support false-match rates down to {in_words(3 / det.pairs)} (rule of three). "
-            f"Refused: {rates}. Photos of the same people do not help; more people do."
+            f"{det.pairs:,} {'pair' if det.pairs == 1 else 'pairs'} of people support false-match rates {able} (rule of "
+            f"three). Refused: {rates}. Photos of the same people do not help; more people do."
         )
     most = float(det.own.max()) / det.genuine.total
     if det.mated > 1 / SWAY and most > SWAY:
