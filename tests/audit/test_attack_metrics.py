@@ -202,10 +202,11 @@ def test_the_walk_along_sorted_scores_gives_what_the_definitions_do(bona_fide: n
 
 
 def test_a_value_lies_in_its_own_interval() -> None:
-    rng = np.random.default_rng(3)
-    for seed in range(20):
+    """Of a few resamples all may lie to one side of it."""
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
         found = presentations(rng.integers(0, 3, 6).astype(float), rng.integers(0, 3, 6).astype(float))
-        for metric in (*a.curve(found, 20, seed), a.hter(found, found.scores >= 1, 20, seed)):
+        for metric in (*a.curve(found, 4, seed), a.hter(found, found.scores >= 1, 4, seed)):
             assert metric.low <= metric.value <= metric.high
 
 
