@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from mien.audit.attack import Attack
-from mien.audit.attack_scores import read_attacks
+from mien.audit.attacks.attack import Attack
+from mien.audit.attacks.scores import read_attacks
 
 
 def simulate(path: Path) -> Path:

@@ -32,11 +32,17 @@ RUNS: Mapping[str, tuple[Callable[[Pictures, Path], list[str]], Sequence[str], S
     "audit_longitudinal.py": (named(), ["sd_between_days", "Scores of all people shifted at once about 20"], ["nan"]),
     "audit_attack.py": (named(), ["The worst species (mask", "max APCER", "BPCER20"], ["nan"]),
     "audit_fairness.py": (named(), ["site: FMR max/min", "differs between groups beyond chance"], ["nan", "inf"]),
+    "audit_trust.py": (
+        lambda have, folder: [str(folder)],
+        ["bars: of 29 requirements", "not stated: ", "report.html"],
+        ["nan"],
+    ),
     "ten_lines.py": (named("obama", "obama2", "biden", "obama3"), ["accept ana"], ["ben"]),
     "compat_face_recognition.py": (named("obama", "biden", "obama2"), ["obama at "], ["biden at ", "nobody"]),
     "audit_affect.py": (lambda have, folder: [str(folder)], ["UAR 0.", "of 20 people", "report.html"], ["nan"]),
     "sealed.py": (named(), ["100 templates sealed", "sealed: p42", "nearest now: True", "new keys: True"], ["False"]),
     "compat_deepface.py": (pair_and_folder, ["same person", "obama2.jpg", "obama3.jpg"], ["not the same", "biden.jpg"]),
+    "audit_verification.py": (named(), ["Accepting 1 in 1,000 impostors", "TAR at FMR 0.01", "Refused"], ["nan"]),
 }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar, runtime_checkable
+from typing import Any, ClassVar, Protocol, TypeVar, runtime_checkable
 
 from mien.report import Report
 from mien.types import Clip, Face, Frame, Match, OperatingPoint, Person, Reading, Sample, Template
@@ -110,7 +110,7 @@ Data = TypeVar("Data", contravariant=True)
 class Audit(Protocol[Data]):
     """Data to a report. Parameters go into the constructor: what is asked, how many resamples, which seed."""
 
-    name: str  # the verb's word: `mien audit NAME`
+    name: ClassVar[str]  # the verb's word: `mien audit NAME`
 
     def run(self, data: Data) -> Report:
         """Measure. The same data and seed give the same report. Raises EvidenceError for data that can support nothing."""

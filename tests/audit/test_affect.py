@@ -285,6 +285,28 @@ def test_a_dimension_that_never_changes_is_told(tmp_path: Path) -> None:
 # --- intervals ----------------------------------------------------------------------------------------------------
 
 
+def test_without_a_miss_there_is_still_doubt(tmp_path: Path) -> None:
+    """Every draw of 20 people without an error has no error: 3 / 20 stands in, and the means take it over."""
+    rows = [f"{'abc'[i % 3]},{'abb'[i % 3]},p{i % 20}" for i in range(240)]
+    metrics = judged(tmp_path, "truth,predicted,subject\n" + "\n".join(rows)).metrics
+    assert (metrics["recall of a"].low, metrics["recall of a"].high) == (pytest.approx(0.85), 1)
+    assert (metrics["recall of c"].low, metrics["recall of c"].high) == (0, pytest.approx(0.15))
+    uar = metrics["UAR"]  # of 1, 1 and 0
+    assert uar.value - uar.low == pytest.approx(0.15 * 2**0.5 / 3)
+    assert uar.high - uar.value == pytest.approx(0.15 / 3)
+    truth = csv(tmp_path / "truth.csv", "video,onset,offset\n" + "\n".join(f"v{i},1,1.4" for i in range(12)))
+    perfect = AFFECT.run(read_intervals(truth, truth)).metrics
+    assert [(m.value, m.low) for m in perfect.values()] == [(1, pytest.approx(0.75))] * len(perfect)
+
+
+def test_one_empty_dimension_beside_a_good_one_is_told(tmp_path: Path) -> None:
+    rows = [f"p{i % 4},{i % 7},{i % 5},{i % 3}," for i in range(60)]
+    report = judged(tmp_path, "subject,valence_truth,valence,arousal_truth,arousal\n" + "\n".join(rows))
+    assert kinds(report)["dimension_without_data"].cases == ("arousal",)
+    assert "valence CCC" in report.metrics
+    assert "mean CCC of valence and arousal" not in report.metrics
+
+
 def test_intervals_are_judged_by_kind_and_pooled(tmp_path: Path) -> None:
     truth = csv(
         tmp_path / "truth.csv",

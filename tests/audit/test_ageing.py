@@ -185,6 +185,7 @@ def test_planted_truth_is_within_its_intervals(middle: tuple[Cells, Fit]) -> Non
     trend = between(found.trend, sampled.trend, 1)
     assert trend.low <= -0.004 <= trend.high
     compared = ratios(found, sampled, 2.5, 1)
+    assert compared.trend_to_day is not None
     assert compared.trend_to_day.low <= 0.004 * 2.5 / np.hypot(0.01, 0.03) <= compared.trend_to_day.high
     assert compared.trend_to_day.high < 1 < compared.least  # days dominate
 
@@ -194,6 +195,7 @@ def test_ageing_that_dominates_is_seen_to() -> None:
     found = fit(data)
     compared = ratios(found, draw(data, found, 200), 2.5, 1)
     assert compared.day_to_trend is not None
+    assert compared.trend_to_day is not None
     assert compared.day_to_trend.high < 1 < compared.trend_to_day.low
     assert compared.day_share.high < 0.5
 
@@ -203,6 +205,7 @@ def test_a_trend_that_may_be_none_leaves_the_ratio_open() -> None:
     found = fit(data)
     compared = ratios(found, draw(data, found, 200), 2.5, 1)
     assert compared.day_to_trend is None
+    assert compared.trend_to_day is not None
     assert compared.trend_to_day.low == 0
     assert np.isfinite(compared.least)
 
@@ -254,6 +257,23 @@ def test_intervals_cover(truth: dict[str, float]) -> None:
         trend = between(found.trend, sampled.trend, 1)
         spread = deviations(found, sampled, {"day": 1})["day"]
         ratio = ratios(found, sampled, 2.5, 1).trend_to_day
+        assert ratio is not None
         pairs = ((trend, study.trend), (spread, day), (ratio, abs(study.trend) * 2.5 / day))
         hits += [metric.low <= value <= metric.high for metric, value in pairs]
     assert (hits >= 0.90 * runs).all(), hits
+
+
+def test_what_all_share_on_a_day_is_in_the_doubt_about_the_trend() -> None:
+    """Resampling people alone would miss most of it."""
+    data = of(replace(MIDDLE, shared_days=0.03), 1)
+    found = fit(data)
+    assert found.trend_error_of_days > 0.7 * found.trend_error
+    assert np.std(draw(data, found, 1000).trend) == pytest.approx(found.trend_error, rel=0.15)
+
+
+def test_what_is_expected_of_people_follows_their_own_trends() -> None:
+    data = of(replace(MIDDLE, own_trends=0.1), 1)
+    found = fit(data)
+    left = data.mean - found.expected(data) - found.day_effect[data.day]
+    assert np.std(left) == pytest.approx(0.03, rel=0.2)  # a person's own day, and little else
+    assert np.corrcoef(found.person_trend, trends(data).slope)[0, 1] > 0.95

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from mien.audit.attack import Attack
-from mien.audit.attack_scores import read_attacks
+from mien.audit.attacks.attack import Attack
+from mien.audit.attacks.scores import read_attacks
 from mien.audit.document import encode
 from mien.cli.group import group
 from mien.errors import EvidenceError, InputError, MediaNotFound, UsageError
@@ -86,6 +86,37 @@ def test_the_threshold_is_inclusive(write: Write) -> None:
     rows = [{"species": kind, "score": 0.5} for kind in ["", "print"] for _ in range(30)]
     report = judge(write(rows), threshold=0.5)
     assert (report.metrics["max APCER"].value, report.metrics["BPCER"].value) == (1, 0)
+
+
+def test_one_score_for_all_tells_nothing_apart(write: Write) -> None:
+    rows = [{"species": kind, "score": 0.5} for kind in ["", "print"] for _ in range(30)]
+    report = judge(write(rows), threshold=0.5)
+    assert "one_score" in [problem.kind for problem in report.problems]
+    assert not {"D-EER", "AUC"} & set(report.metrics)
+
+
+def test_one_person_is_not_drawn_again_and_again(write: Write) -> None:
+    rows = [row | {"subject": "ann"} for row in simulated()]
+    report = judge(write(rows), threshold=0.6)
+    assert ("one_person", ("ann",)) in [(problem.kind, problem.cases) for problem in report.problems]
+    assert all(metric.low < metric.high for metric in report.metrics.values())
+
+
+def test_rows_that_cannot_be_used_are_named_in_the_refusal(write: Write) -> None:
+    rows = [row | {"score": str(row["score"]).replace(".", ",")} for row in simulated()]
+    with pytest.raises(EvidenceError, match="360 rows: has no finite number in the column score"):
+        read_attacks(write(rows))
+
+
+def test_a_file_that_never_ends_and_numbers_beyond_all_scores_are_refused(write: Write) -> None:
+    with pytest.raises(InputError, match="is a device"):
+        read_attacks(Path("/dev/zero"))
+    with pytest.raises(InputError, match="cannot be read"):
+        read_attacks(Path("a\0b"))
+    rows = simulated()
+    rows[0]["score"], rows[1]["score"] = "1e300", "-1e308"
+    (problem,) = (one for one in read_attacks(write(rows)).problems if one.kind == "no_score")
+    assert problem.cases == ("line 2", "line 3")
 
 
 def test_thresholds_come_from_development(write: Write) -> None:

@@ -229,6 +229,10 @@ def test_what_is_missing_is_said() -> None:
 def test_an_interval_without_errors_ends_at_the_rule_of_three() -> None:
     assert bounded(Metric(0.0, 0.0, 0.0, 500), 30) == Metric(0.0, 0.0, 0.1, 500)
     assert bounded(Metric(1.0, 1.0, 1.0, 500), 30) == Metric(1.0, 0.9, 1.0, 500)
+    assert bounded(Metric(0.4, 0.5, 0.6, 500), 30) == Metric(0.4, 0.4, 0.6, 500)  # a value lies in its interval
+    apart = measure(listed(whole(*planted(30, 3, spread=0.01))), (0.1,), rounds=20)
+    assert (apart.tar[0.1].value, apart.tar[0.1].low) == (1, pytest.approx(0.9))
+    assert (apart.eer.value, apart.eer.high) == (0, pytest.approx(0.1))
 
 
 def test_the_expected_performance_is_judged_on_others() -> None:

@@ -12,6 +12,7 @@ from xml.etree import ElementTree
 import pytest
 
 from mien.audit import document
+from mien.audit.plots import picture
 from mien.errors import CannotWrite, UsageError
 from mien.report import Bars, Grid, Line, Lines, Mark, Picture, Problem, Report
 from mien.types import Metric
@@ -101,6 +102,35 @@ def test_pictures_are_well_formed_and_always_the_same(tmp_path: Path) -> None:
     assert (tmp_path / "report.html").read_text(encoding="utf8") == first
 
 
+def test_letters_that_the_plotting_font_lacks_stay_text_and_warn_nobody() -> None:
+    drawn = picture(Bars("per class", "recall", {"\u5f20\u4f1f": Metric(0.5, 0.4, 0.6, 10), "\U0001f600": RATE}))
+    assert "\u5f20\u4f1f" in drawn
+
+
+def test_names_of_any_length_leave_room_for_the_chart() -> None:
+    """Without shortening matplotlib warns that its axes collapsed to nothing, and warnings are errors here."""
+    long = "x" * 300 + "\n\u202e tail"
+    for chart in (
+        Bars("per class", "recall", {long: RATE}),
+        Grid("confusion", (long, "b"), (long, "b"), ((0.9, 0.1), (0.004, 0.0))),
+        Lines("scores", "x", "y", (Line(long, (0.0, 1.0), (0.0, 1.0)), Line("b", (0.0, 1.0), (1.0, 0.0)))),
+    ):
+        drawn = picture(chart)
+        assert "x" * 50 not in drawn and "\u202e" not in drawn
+        assert " tail" in drawn
+    assert ">0.004<" in picture(Grid("g", ("a",), ("b",), ((0.004,),)))
+
+
+def test_names_are_no_formulas_and_do_not_push_numbers_off_the_page(tmp_path: Path) -> None:
+    names = ("=cmd()", "+1", "@x", "-a", "-0.5", "plain")
+    report = Report("affect", {"x" * 300: RATE}, tuple({"case": name, "score": -0.5} for name in names))
+    document.write(report, tmp_path)
+    rows = list(csv.DictReader((tmp_path / "rows.csv").read_text(encoding="utf8").splitlines()))
+    assert [row["case"] for row in rows] == ["'=cmd()", "'+1", "'@x", "'-a", "-0.5", "plain"]
+    assert {row["score"] for row in rows} == {"-0.5"}
+    assert 'class="long">xxx' in (tmp_path / "report.html").read_text(encoding="utf8")
+
+
 def test_ids_of_pictures_do_not_meet(tmp_path: Path) -> None:
     """Else the clip path of one chart would cut another."""
     document.write(REPORT, tmp_path)
@@ -145,6 +175,8 @@ def test_prepare_makes_the_folder_and_tells_what_cannot_be(tmp_path: Path) -> No
 def test_results_name_data_command_and_count() -> None:
     found = document.results(REPORT)
     assert [one.metric for one in found] == ["FMR", "TAR at FMR 1e-3"]
-    assert found[1].data == "lfw/"
+    assert found[1].data == "lfw"  # the folder it lies in is nobody's business
+    named = replace(REPORT, made={**REPORT.made, "data": "/home/me/x.csv", "called": "gate 3"})
+    assert {one.data for one in document.results(named)} == {"gate 3"}
     assert found[1].n == 590
     assert found[1].source == "mien audit verification, commit 000000000000, 2026-11-25"

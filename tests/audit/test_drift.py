@@ -78,3 +78,9 @@ def test_false_alarms_and_detections_are_as_stated() -> None:
     assert sum(bool(strange.days) for _, _, strange in quiet) <= 12
     loud = [looked(replace(STUDY, step=-0.04), seed)[1] for seed in range(runs)]
     assert sum(found.p <= 0.05 for found in loud) >= 90
+
+
+def test_days_without_a_change_are_standard() -> None:
+    z = np.concatenate([series(STUDY, seed).standard for seed in range(4)])
+    assert z.std() == pytest.approx(1, abs=0.15)
+    assert z.mean() == pytest.approx(0, abs=0.15)

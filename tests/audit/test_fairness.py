@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from mien.audit import document
-from mien.audit.captures import Captures
-from mien.audit.fairness import Compared, Fairness, Pairs, chosen, of_captures, read_scores, thinned
+from mien.audit.captures import Captures, at_most
+from mien.audit.fairness import Compared, Fairness, Pairs, of_captures, read_scores
 from mien.audit.fairness.groups import count, product
 from mien.errors import EvidenceError, InputError, UsageError
 from mien.report import Grid, Lines
@@ -250,7 +250,7 @@ def test_nothing_to_judge() -> None:
     with pytest.raises(EvidenceError):
         Fairness().run([])
     with pytest.raises(EvidenceError):
-        of_captures("x", chosen(captures, [0]), {"g": ["a"]})
+        of_captures("x", captures.part(np.array([0])), {"g": ["a"]})
     with pytest.raises(UsageError):
         Fairness(fmr=2.0).run([simulate(ALIKE, 5, 2, 0)])
 
@@ -271,7 +271,7 @@ def test_nobody_and_many_pictures_of_one() -> None:
     captures = people((5, 5), pictures=4)
     somebody = replace(captures, subjects=("", *captures.subjects[1:]))
     assert len(of_captures("x", somebody, {"g": of_group((5, 5), 4)}).owner) == len(captures) - 1
-    few = chosen(captures, thinned(captures, 2))
+    few = captures.part(at_most(captures.subjects, 2))
     assert len(few) == 20 and len(set(few.subjects)) == 10 and list(few.names) == sorted(few.names)
 
 

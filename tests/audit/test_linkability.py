@@ -84,7 +84,9 @@ def holds(shift: float, count: int, trials: int) -> float:
     for seed in range(trials):
         rng = np.random.default_rng(1000 + seed)
         mated, nonmated = rng.normal(shift, 1, count), rng.normal(0, 1, count)
-        values = li.replicates(mated, nonmated, 1.0, None, li.draws_of_scores((count, count), 150, seed))
+        values = li.replicates(
+            mated, nonmated, 1.0, li.edges_of(mated, nonmated), li.draws_of_scores((count, count), 150, seed)
+        )
         floor = float(np.quantile(li.shuffled(mated, nonmated, rounds=60), 0.975))
         got = li.with_interval(li.d_sys(mated, nonmated), values, floor, (count, count))
         assert got.low <= got.value <= got.high
@@ -107,7 +109,7 @@ def test_the_interval_is_moved_back_by_what_resampling_adds() -> None:
 
 def test_disjoint_scores_are_bounded_by_the_rule_of_three() -> None:
     mated, nonmated = np.full(100, 9.0), np.zeros(200)
-    values = li.replicates(mated, nonmated, 1.0, None, li.draws_of_scores((100, 200), 20, 0))
+    values = li.replicates(mated, nonmated, 1.0, li.edges_of(mated, nonmated), li.draws_of_scores((100, 200), 20, 0))
     got = li.with_interval(li.d_sys(mated, nonmated), values, 0.1, (100, 200))
     assert (got.value, got.high, got.n) == (1, 1, 300)
     assert got.low == pytest.approx(0.963, abs=1e-3)
@@ -119,8 +121,12 @@ def test_people_make_the_interval_wider_than_comparisons_do() -> None:
     mated = rng.normal(0, 1, 40)[person] + rng.normal(1, 0.1, 1000)
     one, other = rng.integers(0, 40, 3000), rng.integers(0, 40, 3000)
     nonmated = rng.normal(0, 1, 3000)
-    single = li.replicates(mated, nonmated, 1.0, 20, li.draws_of_scores((1000, 3000), 100, 0))
-    people = li.replicates(mated, nonmated, 1.0, 20, li.draws_of_people(person, (one, other), 100, 0))
+    single = li.replicates(
+        mated, nonmated, 1.0, li.edges_of(mated, nonmated, 20), li.draws_of_scores((1000, 3000), 100, 0)
+    )
+    people = li.replicates(
+        mated, nonmated, 1.0, li.edges_of(mated, nonmated, 20), li.draws_of_people(person, (one, other), 100, 0)
+    )
     assert np.std(people) > 2 * np.std(single)
 
 
@@ -130,4 +136,17 @@ def test_what_cannot_be_measured_is_refused() -> None:
     for omega in (0, -1, float("nan"), float("inf")):
         with pytest.raises(UsageError, match="omega"):
             li.d_sys(np.ones(3), np.zeros(3), omega)
-    assert li.d_sys(np.ones(3), np.ones(3)) == 0  # one single score
+    for scores in (np.ones(3), np.array([0.0, 5e-324, 1e-323])):
+        with pytest.raises(EvidenceError, match="equal"):  # and not 0.000 (0.000 to 0.000), as if that were known
+            li.d_sys(scores, scores)
+
+
+def test_a_code_for_a_failure_among_the_scores_does_not_hide_linkability() -> None:
+    rng = np.random.default_rng(4)
+    mated, nonmated = rng.normal(1, 1, 300), rng.normal(0, 1, 3000)
+    wanted = li.d_sys(mated, nonmated)
+    for code in (-999.0, 1e9):
+        spoilt = np.append(nonmated, code)
+        assert li.d_sys(mated, spoilt) == pytest.approx(wanted, abs=0.02)
+        assert li.far(spoilt, li.edges_of(mated, spoilt)) >= 1
+    assert li.d_sys(mated, np.append(nonmated, -999.0), bins=20) < 0.01  # as the reference, where bins are given

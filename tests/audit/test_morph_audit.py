@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from mien.audit.attack_scores import read_attacks
+from mien.audit.attacks.morph import Morph, MorphData
+from mien.audit.attacks.morph_scores import read_morphs
+from mien.audit.attacks.scores import read_attacks
 from mien.audit.document import encode
-from mien.audit.morph import Morph, MorphData
-from mien.audit.morph_scores import read_morphs
 from mien.cli.group import group
 from mien.errors import EvidenceError, InputError, MediaNotFound, UsageError
 

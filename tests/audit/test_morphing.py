@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from mien.audit.attacks.morph_scores import MorphScores, read_morphs
 from mien.audit.metrics import morphing
 from mien.audit.metrics.morphing import Morphs, over_morphs
-from mien.audit.morph_scores import MorphScores, read_morphs
 from mien.errors import EvidenceError
 
 PUBLISHED = "golden/morphing_attack_potential_scores.zip"

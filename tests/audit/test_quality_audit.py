@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from PIL import Image
 
 from mien.audit.captures import Captures
-from mien.audit.capturing import NO_FACE
+from mien.audit.captures.capturing import NO_FACE
 from mien.audit.data import Labelled, pictures
 from mien.audit.document import encode
 from mien.audit.metrics import error_versus_discard

@@ -98,3 +98,9 @@ def test_observed_rates_are_counted_by_age_and_few_people_are_not_judged() -> No
     assert none is not None
     assert none.value == 0
     assert none.high == pytest.approx(1 - 0.05 ** (1 / 12))
+
+
+def test_people_who_age_apart_are_moved_along_their_own_trends() -> None:
+    study = replace(AGEING, trend=0.0, own_trends=0.06)
+    late = np.mean([foreseen(study, seed, 30)[0].rate[-1] for seed in range(3)])
+    assert late == pytest.approx(truth(study, AGES[-1]), abs=0.05)  # 0.18; a common trend alone would foresee 0.1 less

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from mien.audit.attacks.unlinkability import Unlinkability, read_links
 from mien.audit.document import encode
 from mien.audit.metrics.linkability import d_sys
-from mien.audit.unlinkability import Unlinkability, read_links
 from mien.cli.group import group
 from mien.errors import EvidenceError, InputError, UsageError
 
@@ -73,10 +73,20 @@ def test_bad_rows_are_listed(tmp_path: Path) -> None:
     assert (len(found.mated), len(found.nonmated)) == (400, 401)
 
 
+def test_a_code_for_failures_is_told(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    rows = [f"1,{x:.4f}" for x in rng.normal(1, 1, 200)] + [f"0,{x:.4f}" for x in rng.normal(0, 1, 400)]
+    path = tmp_path / "scores.csv"
+    path.write_text("\n".join(["mated,score", *rows, "0,-999", "1,-999"]))
+    report = Unlinkability(rounds=50).run(read_links(path))
+    assert report.metrics["D_sys"].low > report.metrics["D_sys of shuffled labels"].high
+    assert any(words.startswith("2 scores lie far outside") for words in report.findings)
+
+
 def test_files_that_cannot_be_used(tmp_path: Path) -> None:
     path = tmp_path / "scores.csv"
     path.write_text("mated,score\n" + "1,0.5\n" * 40)
-    with pytest.raises(EvidenceError, match="0 non-mated scores, which are not enough"):
+    with pytest.raises(EvidenceError, match="0 non-mated scores, not enough"):
         read_links(path)
     path.write_text("label,score\n1,2\n")
     with pytest.raises(InputError, match="no column mated"):

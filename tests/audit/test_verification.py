@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mien.audit.captures import Captures
+from mien.audit.captures import Captures, at_most
 from mien.audit.data import PairList, Scores, pictures, read_pairs
 from mien.audit.document import encode
 from mien.audit.metrics import Comparisons
-from mien.audit.trial import Paired, drawn, trial_of
-from mien.audit.verification import Verification
+from mien.audit.recognition.trial import Paired, trial_of
+from mien.audit.recognition.verification import Verification
 from mien.errors import EvidenceError
 from mien.report import Report
 from mien.types import OperatingPoint
@@ -135,6 +135,8 @@ def test_scores_of_a_file() -> None:
     assert report.metrics["EER"].value == pytest.approx(0.16, abs=0.03)
     assert "FTA" not in report.metrics and "TAR at FMR 0.01" in report.metrics
     assert report.rows[400]["comparison"] == "p0 ~ p400"
+    (alike,) = report.problems
+    assert alike.kind == "alike" and alike.number == pytest.approx(400 * 0.023, abs=8)
 
 
 def test_one_person_under_two_names_is_reported() -> None:
@@ -142,9 +144,10 @@ def test_one_person_under_two_names_is_reported() -> None:
     vectors = whole.vectors.copy()
     vectors[2] = vectors[0]  # the same picture, enrolled as somebody else
     twice = replace(whole, vectors=vectors, digests=tuple("a" if i in (0, 2) else str(i) for i in range(60)))
-    problems = {problem.kind: problem for problem in Verification(rounds=20).run(twice).problems}
-    assert problems["alike"].cases[0].startswith("000/0.jpg ~ 001/2.jpg (1.0")
-    assert problems["same_picture"].cases == ("000/0.jpg = 001/2.jpg",)
+    points = (OperatingPoint(0.95, 1e-3, space="space"),)
+    problems = {problem.kind: problem for problem in Verification(points=points, rounds=20).run(twice).problems}
+    assert problems["duplicate_across"].cases == ("000/0.jpg = 001/2.jpg",)
+    assert problems["two_names"].cases[0].startswith("000 / 001: ")
 
 
 def test_one_person_with_most_pictures_is_remarked() -> None:
@@ -159,7 +162,7 @@ def test_pictures_without_a_subject_and_lonely_people_are_listed() -> None:
     renamed = replace(whole, subjects=("", *whole.subjects[1:]))
     problems = {problem.kind: problem for problem in Verification(rounds=20).run(renamed).problems}
     assert problems["no_subject"].cases == ("000/0.jpg",)
-    assert problems["one_picture"].cases == ("000",)
+    assert problems["single_picture"].cases == ("000",)
 
 
 def test_nothing_to_compare_is_an_error() -> None:
@@ -178,14 +181,14 @@ def test_the_same_seed_gives_the_same_report(report: Report) -> None:
 
 def test_no_more_pictures_of_a_person_than_asked() -> None:
     subjects = ["a"] * 10 + ["b"] * 2
-    kept = drawn(subjects, 3)
+    kept = at_most(subjects, 3)
     assert len(kept) == 5 and (np.diff(kept) > 0).all()
 
 
 @pytest.mark.slow
 def test_the_official_pairs_of_lfw_agree_with_the_benchmark(data: Path, tmp_path: Path) -> None:
     """Through the product's own street, which crops and decodes a little differently than benchmarks/accuracy.py."""
-    from mien.audit.capturing import capture
+    from mien.audit.captures.capturing import capture
     from mien.engine import Engine
 
     archive = data / "lfw_grey.zip"
@@ -202,3 +205,20 @@ def test_the_official_pairs_of_lfw_agree_with_the_benchmark(data: Path, tmp_path
     assert report.metrics["accuracy over 10 folds"].value == pytest.approx(kept["10-fold accuracy"]["value"], abs=3e-3)
     for ours, theirs in (("EER", "EER"), ("TAR at FMR 0.01", "TAR at FMR 0.01")):
         assert report.metrics[ours].value == pytest.approx(kept[theirs]["value"], abs=4e-3)
+
+
+def test_captures_that_all_failed_support_nothing_and_those_of_one_kind_do() -> None:
+    whole = captures(40, 2)
+    none = replace(whole, vectors=whole.vectors * 0, failures=("no face",) * 80, quality=whole.quality * np.nan)
+    with pytest.raises(EvidenceError, match="No comparison could be made"):
+        Verification(rounds=20).run(none)
+    second = np.arange(80) % 2 == 1  # nobody is left with two pictures
+    lost = replace(
+        whole,
+        vectors=np.where(second[:, None], np.float32(0), whole.vectors),
+        failures=tuple("no face" if gone else "" for gone in second),
+        quality=np.where(second, np.nan, whole.quality),
+    )
+    report = Verification(rounds=20).run(lost)
+    assert report.metrics["TAR at FMR 0.01"].value == 0.0 and report.metrics["FTA"].value == 0.5
+    assert json.dumps(encode(report), allow_nan=False)

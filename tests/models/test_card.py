@@ -167,6 +167,9 @@ def test_a_classifiers_card(tmp_path: Path) -> None:
     made = card(written(tmp_path, text))
     assert (made.labels, made.output) == (("happy", "sad"), "logits")
     assert made.input and (made.input.template, made.input.colour) == ("square", "grey")
+    assert made.statement == {}
+    more = text + '\n[statement]\nintended_use = "Trying it out."\ncontact = "me"\n'
+    assert card(written(tmp_path, more)).statement == {"intended_use": "Trying it out.", "contact": "me"}
 
 
 FAULTS = {
@@ -199,6 +202,7 @@ FAULTS = {
     "label without a name": ("dimension = 512", 'labels = ["a", ""]', "'labels'"),
     "output": ("dimension = 512", 'output = "scores"', "'output'"),
     "grey embedder": ('colour = "bgr"', 'colour = "grey"', "'input.colour'"),
+    "statement": ("[licence]", "[statement]\npurpose = 'x'\n\n[licence]", "'statement.purpose'"),
     "name with a space": ('name = "mine"', 'name = "my ne"', "'name'"),
 }
 

@@ -37,6 +37,8 @@ __all__ = ["Written", "encode", "plain", "prepare", "provenance", "results", "wr
 
 SHOWN = 100  # rows of a table that the page shows; the CSV has them all
 DIGITS = 9  # significant digits of a number
+LONG = 60  # characters of a cell that may break anywhere
+FORMULA = re.compile(r"[=+@\t\r]|-(?![\d.])")  # what a spreadsheet would compute, and a file's name may say
 _METRIC = {field.name for field in fields(Metric)}
 
 
@@ -103,12 +105,13 @@ def encode(report: Report) -> dict[str, Any]:
 def results(report: Report) -> tuple[Result, ...]:
     """The metrics as results for a model's card."""
     made = report.made
-    code = f"commit {str(made['commit'])[:12]}" if made.get("commit") else f"version {made.get('mien', '')}"
+    commit, _, changed = str(made.get("commit") or "").partition(" ")
+    code = f"commit {commit[:12]} {changed}".rstrip() if commit else f"version {made.get('mien', '')}"
     source = f"mien audit {report.name}, {code}, {made.get('date', '')}"
-    data = str(made.get("data", "data not named"))
+    data = str(made.get("called") or Path(str(made.get("data") or "data not named")).name)  # a card knows no folders
     return tuple(
-        Result(data, name, _number(metric.value), source, _number(metric.low), _number(metric.high), metric.n)
-        for name, metric in report.metrics.items()
+        Result(data, name, _number(one.value, 4), source, _number(one.low, 4), _number(one.high, 4), one.n)
+        for name, one in report.metrics.items()
     )
 
 
@@ -142,10 +145,10 @@ def plain(value: Any) -> Any:
     raise TypeError(f"{type(value).__name__} has no place in a report")
 
 
-def _number(value: float) -> float:
+def _number(value: float, digits: int = DIGITS) -> float:
     if not math.isfinite(value):
         raise ValueError(f"{value} is no result: a metric that cannot be computed is left out, with the reason")
-    return float(f"{value:.{DIGITS}g}")
+    return float(f"{value:.{digits}g}")
 
 
 # --- CSV ----------------------------------------------------------------------------------------------------------
@@ -175,6 +178,8 @@ def _flat(row: Mapping[str, Any]) -> dict[str, Any]:
 def _cell(value: Any) -> Any:
     if isinstance(value, list):
         return "; ".join(str(item) for item in value)
+    if isinstance(value, str) and FORMULA.match(value):
+        return f"'{value}"
     return "" if value is None else value
 
 
@@ -195,7 +200,7 @@ def _page(report: Report, record: Mapping[str, Any], sheets: list[str]) -> str:
     environment = jinja2.Environment(
         autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
     )
-    environment.filters["shown"] = _shown
+    environment.filters |= {"shown": _shown, "wide": _wide}
     template = environment.from_string((Path(__file__).parent / "report.html").read_text(encoding="utf8"))
     drawn = [
         {"title": chart.title, "note": chart.note, "picture": picture(chart, number)}
@@ -206,6 +211,13 @@ def _page(report: Report, record: Mapping[str, Any], sheets: list[str]) -> str:
 
 def _columns(rows: list[Row]) -> list[str]:
     return list(dict.fromkeys(key for row in rows for key in row))
+
+
+def _wide(value: Any) -> str:
+    """The class of a cell that may break anywhere, so that one endless name does not push all numbers off the page."""
+    from markupsafe import Markup
+
+    return Markup(' class="long"') if len(_shown(value)) > LONG else ""
 
 
 def _shown(value: Any) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from functools import singledispatch
 from typing import Any
@@ -17,6 +18,7 @@ COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#0
 DASHES = ("-", "--", "-.", ":")
 TICKS = (1e-6, 1e-5, 1e-4, 1e-3, 0.01, 0.05, 0.2, 0.5, 0.8, 0.95, 0.99, 0.999)  # of a probit axis
 WIDTH, HEIGHT = 7.0, 4.2  # inches
+LONGEST = 40  # characters of a name
 
 
 def picture(chart: Chart, number: int = 0) -> str:
@@ -35,7 +37,9 @@ def picture(chart: Chart, number: int = 0) -> str:
         "axes.spines.top": False,
         "axes.spines.right": False,
     }
-    with matplotlib.rc_context(style):
+    with matplotlib.rc_context(style), warnings.catch_warnings():
+        # Letters that the font here lacks are text in the SVG all the same: the browser has a font for them.
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")
         figure = Figure(figsize=(WIDTH, HEIGHT), layout="constrained")
         FigureCanvasSVG(figure)
         _draw(chart, figure)
@@ -63,11 +67,11 @@ def _lines(chart: Lines, figure: Any) -> None:
         if len(low):
             _band(axes, line, (x, y, low, high), look)
         if line.style == "points":
-            axes.plot(x, y, "o", markersize=3.5, label=line.name, **look)
+            axes.plot(x, y, "o", markersize=3.5, label=_short(line.name), **look)
         else:
             steps = "steps-post" if line.style == "steps" else "default"
             dash = DASHES[number // len(COLOURS) % len(DASHES)]
-            axes.plot(x, y, dash, linewidth=1.6, drawstyle=steps, label=line.name, **look)
+            axes.plot(x, y, dash, linewidth=1.6, drawstyle=steps, label=_short(line.name), **look)
     _marks(axes, chart.marks)
     axes.set_xlabel(chart.x_label)
     axes.set_ylabel(chart.y_label)
@@ -102,7 +106,7 @@ def _bars(chart: Bars, figure: Any) -> None:
     else:
         axes.barh(at, values, height=0.62, color=COLOURS[0], alpha=0.8)
     axes.errorbar(values, at, xerr=spread, fmt="none", ecolor="#333333", elinewidth=1.1, capsize=3)
-    axes.set_yticks(at, [f"{name} (n={metric.n:,})" for name, metric in zip(names, metrics, strict=True)])
+    axes.set_yticks(at, [f"{_short(name)} (n={metric.n:,})" for name, metric in zip(names, metrics, strict=True)])
     axes.set_ylim(len(names) - 0.5, -0.5)
     axes.set_xlabel(chart.label)
     axes.grid(axis="x", alpha=0.25)
@@ -120,16 +124,33 @@ def _grid(chart: Grid, figure: Any) -> None:
     top = np.nanmax(values) if np.isfinite(values).any() else 1.0
     axes.imshow(values, cmap="Blues", aspect="auto", vmin=min(0.0, np.nanmin(values, initial=0.0)), vmax=top or 1.0)
     for (row, column), value in np.ndenumerate(values):
-        words = "–" if np.isnan(value) else f"{value:.2f}" if abs(value) >= 0.01 or value == 0 else f"{value:.0e}"
+        words = _cell(float(value))
         dark = bool(value > 0.6 * top)
         axes.text(column, row, words, ha="center", va="center", fontsize=8, color="white" if dark else "black")
-    turned = {"rotation": 30, "ha": "right"} if max(map(len, chart.columns), default=0) > 5 else {}
-    axes.set_xticks(range(len(chart.columns)), chart.columns, **turned)
-    axes.set_yticks(range(len(chart.rows)), chart.rows)
+    columns, rows = ([_short(name) for name in names] for names in (chart.columns, chart.rows))
+    turned = {"rotation": 30, "ha": "right"} if max(map(len, columns), default=0) > 5 else {}
+    axes.set_xticks(range(len(columns)), columns, **turned)
+    axes.set_yticks(range(len(rows)), rows)
     axes.set_xlabel(chart.column_label)
     axes.set_ylabel(chart.row_label)
     for spine in axes.spines.values():
         spine.set_visible(False)
+
+
+def _cell(value: float) -> str:
+    """A value in a grid, in the room of five characters."""
+    if np.isnan(value):
+        return "–"
+    size = abs(value)
+    return (
+        "0" if not value else f"{value:.2f}" if size >= 0.0995 else f"{value:.3f}" if size >= 5e-4 else f"{value:.0e}"
+    )
+
+
+def _short(name: str) -> str:
+    """A name as a chart has room for: on one line, its middle left out; the tables have it whole."""
+    line = "".join(char if char.isprintable() else " " for char in name)
+    return line if len(line) <= LONGEST else f"{line[: LONGEST // 2]}…{line[-LONGEST // 2 + 1 :]}"
 
 
 def _scale(axes: Any, which: str, axis: Axis, chart: Lines) -> None:
@@ -189,7 +210,7 @@ def _held(values: Sequence[float], axis: Axis, least: float) -> np.ndarray[Any, 
 def _marks(axes: Any, marks: Sequence[Mark]) -> None:
     for number, mark in enumerate(marks):
         draw = axes.axvline if mark.axis == "x" else axes.axhline
-        draw(mark.at, color="#555555", linewidth=1, linestyle=DASHES[1 + number % 3], label=mark.name)
+        draw(mark.at, color="#555555", linewidth=1, linestyle=DASHES[1 + number % 3], label=_short(mark.name))
 
 
 def _legend(axes: Any, figure: Any) -> None:

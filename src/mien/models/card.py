@@ -39,6 +39,9 @@ read_on = 2026-11-22                    # when
 training_data = "Terms of the training data."
 commercial = "yes"                      # "yes" | "no" | "unclear"; the last two load only once accepted by name
 
+[statement]                             # what whoever offers it says; also not_for, people (whom it affects), consent,
+intended_use = "…"                      # oversight, contact. Each may be left out, and the whole table
+
 [[result]]                              # measured or published; any number of them
 data = "LFW"
 metric = "accuracy"
@@ -78,6 +81,7 @@ Template = Literal["dlib150", "arcface112", "square", "none"]
 Colour = Literal["rgb", "bgr", "grey"]
 Layout = Literal["NCHW", "NHWC"]
 Output = Literal["probabilities", "logits"]
+STATED = ("intended_use", "not_for", "people", "consent", "oversight", "contact")
 
 _NAME = re.compile(r"[a-z0-9_]+")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
@@ -178,6 +182,7 @@ class Card:
     dimension: int | None = None
     labels: tuple[str, ...] = ()
     output: Output = "probabilities"
+    statement: Mapping[str, str] = field(default_factory=dict)
     results: tuple[Result, ...] = ()
     operating_points: tuple[OperatingPoint, ...] = ()
     origin: Path = field(default=Path(), compare=False)  # the TOML file
@@ -210,6 +215,7 @@ def read(path: Path) -> Card:
         dimension=top.get("dimension", int, None),
         labels=tuple(top.strings("labels")),
         output=cast(Output, top.choice("output", ("probabilities", "logits"))) if "output" in top else "probabilities",
+        statement=top.table("statement").texts(STATED) if "statement" in top else {},
         results=tuple(_record(table, Result) for table in top.tables("result")),
         operating_points=tuple(_record(table, OperatingPoint) for table in top.tables("operating_point")),
         origin=path,
@@ -371,6 +377,11 @@ class _Table:
         if any(not isinstance(one, str) for one in value):
             raise self.bad(key, "must be a list of strings")
         return value
+
+    def texts(self, keys: tuple[str, ...]) -> dict[str, str]:
+        made = {key: self.get(key, str) for key in keys if key in self}
+        self.done()
+        return made
 
     def table(self, key: str) -> _Table:
         return _Table(self.get(key, dict), self._card, f"{self._where}{key}.")

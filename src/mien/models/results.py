@@ -40,6 +40,7 @@ def keep(ref: str | os.PathLike[str], results: Sequence[Result]) -> Path:
     for one in results:
         table = tomlkit.table()
         table.update({f.name: value for f in fields(one) if (value := getattr(one, f.name)) is not None})
+        table.add(tomlkit.nl())
         held.append(table)
     text = tomlkit.dumps(document)
     _check(text, path.name)

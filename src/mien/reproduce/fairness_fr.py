@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from mien.audit.capturing import capture, lost
+from mien.audit.captures.capturing import capture, lost
 from mien.audit.fairness import Fairness, of_captures
 from mien.audit.fairness.found import System
 from mien.audit.fairness.words import report as in_words
@@ -37,12 +37,13 @@ NEAR = 0.005  # difference of balanced accuracies that counts as similar
 def run(context: Context) -> Reproduction:
     """Simulated systems first; then the default model, where the photos are at hand."""
     rounds = 300 if context.smoke else 1000
-    context.progress("simulated systems", 0, len(context.seeds))
+    seeds = context.seeds[:2] if context.smoke else context.seeds
+    context.progress("simulated systems", 0, len(seeds))
     pairs = []
-    for done, seed in enumerate(context.seeds, 1):
+    for done, seed in enumerate(seeds, 1):
         audit = Fairness(threshold=THRESHOLD, rounds=rounds, seed=seed)
         pairs.append([audit.judge(simulate(one, PEOPLE, PICTURES, seed)) for one in (ALIKE, UNLIKE)])
-        context.progress("simulated systems", done, len(context.seeds))
+        context.progress("simulated systems", done, len(seeds))
     checks, metrics = _simulated(pairs)
     real = _real(context, rounds)
     seen, measured = _seen(real)
@@ -58,7 +59,7 @@ def run(context: Context) -> Reproduction:
         made={
             "data": ["simulated scores", *(["lfw_grey.zip"] if real else [])],
             "models": list(real[0].data.made.values()) if real else [],
-            "seeds": list(context.seeds),
+            "seeds": list(seeds),
         },
     )
 

@@ -4,8 +4,9 @@ After Coates, Lee and Ng, An analysis of single-layer networks in unsupervised f
 patches are normalised and whitened, k-means finds typical ones, and a picture is described by how strongly each typical
 patch answers in each cell of a grid. A multinomial logistic regression reads the class off that.
 
-A face and its mirror image get the same description: the answers of a picture and of its mirror are added, cell by cell.
-A linear head that is trained on all pictures and on their mirrors comes to the same, and takes four times as long.
+A face and its mirror image get the same description (exactly so where the patches end with the picture, as they do at
+48 px): the answers of a picture and of its mirror are added, cell by cell. A linear head that is trained on all pictures
+and on their mirrors comes to the same, with four times the arithmetic.
 
 `features` is apart from `fit_head`, so that many heads can be trained on other labels or subsets at little cost:
 

@@ -65,7 +65,7 @@ def real(context: Context, sizes: tuple[int, ...], most: int | None = None, seed
 
     most: how many people are looked at in all, default everybody. People outside the largest gallery are the `others`.
     Whose photo shows no face is not enrolled and is listed. Raises MediaNotFound."""
-    from mien.audit.capturing import capture, lost
+    from mien.audit.captures.capturing import capture, lost
     from mien.audit.data import pictures
     from mien.engine import Engine
 

@@ -16,9 +16,9 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from mien.audit.capturing import NO_FACE, capture, lost
-from mien.audit.detecting import look, speeds
-from mien.audit.resume import BATCH, forget
+from mien.audit.captures.capturing import NO_FACE, capture, lost
+from mien.audit.captures.resume import BATCH, forget
+from mien.audit.detection.looking import look, speeds
 from mien.errors import CannotWrite, InputError, ModelUnavailable, UnreadableMedia, UsageError
 from mien.types import Face, Frame
 
@@ -165,7 +165,7 @@ import sys, time
 import numpy as np
 sys.path.insert(0, sys.argv[1])
 import stubs
-from mien.audit.capturing import capture
+from mien.audit.captures.capturing import capture
 folder, pause = sys.argv[2], float(sys.argv[3])
 log = open(f"{folder}/log", "a", buffering=1)
 def seen(name):

@@ -18,8 +18,8 @@ from sklearn.metrics import average_precision_score
 
 from mien.audit.data import Labelled
 from mien.audit.data.boxes import Truth
-from mien.audit.detecting import Looked
-from mien.audit.detection import Detection, Looks
+from mien.audit.detection.audit import Detection, Looks
+from mien.audit.detection.looking import Looked
 from mien.audit.document import encode
 from mien.audit.metrics import detection as metrics
 from mien.cli.group import group
@@ -294,9 +294,32 @@ def test_the_command_writes_a_report_and_forgets_what_it_kept(folder: Path) -> N
     assert record["metrics"]["pictures with a false detection"]["value"] == 0.25
     assert record["metrics"]["pictures without a detection"]["value"] == 0.25
     assert record["metrics"]["recall, IoU 0.5"]["value"] == 0.75
+    folders = record["tables"]["False detections by folder"]
+    assert [(one["folder"], one["pictures"], one["with a false detection"]) for one in folders] == [(".", 4, 1)]
     assert record["made"]["models"] == {"detector": "pixels"}
     assert [one["kind"] for one in record["problems"]] == ["absent_file"]
     assert not list((folder / "report").glob("*.db*"))
+
+
+def test_the_report_is_written_and_the_store_gone_also_where_nobody_reads_the_output(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone(*_: object, **__: object) -> None:
+        raise BrokenPipeError
+
+    monkeypatch.setattr("mien.cli.output.Output.line", gone)
+    command("--data", str(folder / "empty"), "-o", str(folder / "report"), "--rounds", "50")
+    assert (folder / "report" / "report.json").is_file()
+    assert not list((folder / "report").glob("*.db*"))
+
+
+def test_a_run_that_ends_early_leaves_what_it_did(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stopped(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("mien.audit.detection.looking.speeds", stopped)
+    command("--data", str(folder / "empty"), "-o", str(folder / "report"))
+    assert [path.name for path in (folder / "report").iterdir()] == ["unfinished-detections.db"]
 
 
 def test_the_command_wants_something_to_look_at(folder: Path) -> None:

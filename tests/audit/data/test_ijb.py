@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -11,9 +12,12 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from mien.audit.captures import Captures
-from mien.audit.data import aggregate, is_ijb, read_ijb
+from mien.audit.data import aggregate, is_ijb, paired, read_ijb
 from mien.audit.data.ijb import Ijb, IjbPairs
-from mien.errors import InputError, MediaNotFound
+from mien.cli.audit.common import Run
+from mien.cli.audit.sources import Sources
+from mien.cli.output import Output
+from mien.errors import InputError, MediaNotFound, UsageError
 
 SPOTS = "10 12 20 12 15 18 11 24 19 24"
 
@@ -100,6 +104,25 @@ def test_a_video_of_many_pictures_counts_as_one_still() -> None:
     vectors = np.array([[1.0, 0], [1, 0], [1, 0], [0, 1]])
     fused = aggregate(captures_of(vectors, [False] * 4), ijb_of([1, 1, 1, 1], [7, 7, 7, 8]))
     assert fused.vectors[0] == pytest.approx(np.sqrt([0.5, 0.5]))
+
+
+def test_comparisons_of_templates_as_a_list_of_pairs(tmp_path: Path) -> None:
+    pairs = paired(read_ijb(release(tmp_path)))
+    assert (pairs.first.tolist(), pairs.second.tolist(), pairs.same.tolist()) == ([1, 1], [2, 0], [True, False])
+    assert pairs.owner[1] == pairs.owner[2] != pairs.owner[0]
+    assert not pairs.problems
+
+
+def test_the_command_line_makes_templates_of_a_release(tmp_path: Path, stubs: ModuleType) -> None:
+    sources = Sources(str(release(tmp_path)), 0, None, stubs.stub_engine())
+    captures = sources.capture(Run(Output("json", quiet=True), None, 0, 20))
+    assert captures.names == ("2", "5", "9")
+    assert captures.subjects == ("102", "100", "100")
+    assert [bool(reason) for reason in captures.failures] == [True, False, False]  # 3.jpg is absent
+    assert {one.kind for one in sources.problems} == {"absent_file", "unknown_template", "failed_capture"}
+    assert sources.ijb is not None
+    with pytest.raises(UsageError, match="all pictures"):
+        aggregate(captures, sources.ijb)
 
 
 @given(

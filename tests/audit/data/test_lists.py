@@ -124,7 +124,7 @@ def test_scores_with_people(tmp_path: Path) -> None:
     text = (
         "\ufeffprobe,reference,probe_subject,reference_subject,score\n# remark\n"
         "a1,a2,Ann,Ann,0.9\na1,b1,Ann,Bob,-0.25\na3,a2,Ann,Ann,nan\na3,b1,Ann,Bob,\na4,a2,Ann,Ann,-inf\n"
-        "a1,a2,Ann,Ann,high\na1,a2,Ann,,0.5\na1,a2,Ann,Ann,inf\n"
+        "a1,a2,Ann,Ann,high\na1,a2,Ann,,0.5\na1,a2,Ann,Ann,inf\na1,a2,Ann,Ann,1e300\n"
     )
     scores = read_scores(file(tmp_path, text))
     assert scores.comparisons.scores.tolist() == [0.9, -0.25, -math.inf, -math.inf, -math.inf]
@@ -134,7 +134,7 @@ def test_scores_with_people(tmp_path: Path) -> None:
     assert [scores.captures[index] for index in scores.probe] == ["a1", "a1", "a3", "a3", "a4"]
     found = kinds(scores.problems)
     assert found["nan_score"] == ("line 5", "line 6")
-    assert found["bad_score"] == ("line 8: high", "line 10: inf")
+    assert found["bad_score"] == ("line 8: high", "line 10: inf", "line 11: beyond 1e+100")
     assert found["blank_label"] == ("line 9",)
 
 

@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from mien.cli.audit import AUDITS, common
 from mien.cli.audit.common import Run, audit_verb
 from mien.cli.group import group
-from mien.errors import EvidenceError
+from mien.errors import CannotWrite, EvidenceError, UsageError
 from mien.models import card as card_of
 from mien.models.catalogue import BUILT_IN
 from mien.report import Problem, Report
@@ -23,7 +23,8 @@ from mien.types import Metric
 
 @audit_verb("longitudinal")
 @click.option("--empty", is_flag=True, help="Nothing to measure.")
-def command(run: Run, empty: bool) -> Report:
+@click.option("--share", type=float, default=0.0, help="Any number.")
+def command(run: Run, empty: bool, share: float) -> Report:
     """A stand-in."""
     if empty:
         raise EvidenceError("There is nothing to measure.", "Give more.")
@@ -76,13 +77,39 @@ def test_folder_that_cannot_be_is_told_before_the_work(tmp_path: Path) -> None:
 def test_card_is_filled(tmp_path: Path) -> None:
     path = tmp_path / "yunet.toml"
     path.write_text((BUILT_IN / "yunet.toml").read_text(encoding="utf8"), encoding="utf8")
-    done = CliRunner().invoke(command, ["--card", str(path)])
+    done = CliRunner().invoke(command, ["--card", str(path), "--called", "gate 3"])
     assert done.exit_code == 0, done.output
     kept = [one for one in card_of(path).results if one.source.startswith("mien audit longitudinal, ")]
     assert [(one.metric, one.data, one.n) for one in kept] == [
-        ("drift per year", "scores.csv", 400),
-        ("rounds", "scores.csv", 1),
+        ("drift per year", "gate 3", 400),
+        ("rounds", "gate 3", 1),
     ]
+
+
+def test_a_card_that_is_not_there_is_told_before_the_work() -> None:
+    done = CliRunner().invoke(command, ["--card", "no_such", "--empty"])
+    assert type(done.exception).__name__ == "UnknownModel"
+
+
+def test_a_card_that_cannot_be_written_costs_no_result_and_json_stays_one_document(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def full(*_: object) -> Path:
+        raise CannotWrite("The card cannot be written: disk full.", "Make room.")
+
+    monkeypatch.setattr("mien.models.results.keep", full)
+    done = CliRunner().invoke(command, ["--card", "yunet", "--json"])
+    held = json.loads(done.stdout)
+    assert len(held["metrics"]) == 2
+    assert held["error"]["type"] == "CannotWrite"
+    assert done.exit_code == CannotWrite.exit_code
+    assert "disk full" in done.stderr
+
+
+def test_a_number_that_is_none_is_refused_before_the_work() -> None:
+    done = CliRunner().invoke(command, ["--share", "nan"])
+    assert isinstance(done.exception, UsageError)
+    assert "--share is nan" in str(done.exception)
 
 
 def test_missing_packages_are_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:

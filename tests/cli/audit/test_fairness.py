@@ -91,7 +91,8 @@ def test_from_pictures(data: Path, tmp_path: Path) -> None:
     metrics = {one["metric"]: one["n"] for one in answer["metrics"]}
     assert metrics["fnmr"] == 8 and metrics["fta"] == 16
     kinds = {problem["kind"]: problem["count"] for problem in answer["problems"]}
-    assert kinds["no_label"] == 2 and kinds["unknown_subject"] == 1
+    assert kinds["no_label"] == 3 and kinds["unknown_subject"] == 1  # labels are those of all pictures
+    assert "unknown_picture" not in kinds
     assert {"detector", "embedder", "space"} <= set(answer["made"]["models"])
     row = answer["tables"]["Groups"][0]
     assert row["group"] == "a" and row["people"] == 4

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -27,7 +27,8 @@ def judge_classes(data: AffectData, classes: Classes, settings: Settings) -> Par
         return Part(problems=(Problem("no_truth_at_all", words, (), len(there)),))
     table = affect.by_person(truth, predicted, len(classes.names), person, len(names))
     whole = table.sum(0)
-    metrics = _overall(table, settings) | _each(table, classes.names, settings)
+    each = _each(table, classes.names, settings)
+    metrics = _overall(table, settings, each) | each
     calibrated = calibration(data, classes, settings)
     by_fold, fold_words = _folds(data, classes, there)
     tables = {"Classes": _class_rows(table, classes.names, metrics)} | by_fold
@@ -45,8 +46,11 @@ def judge_classes(data: AffectData, classes: Classes, settings: Settings) -> Par
     )
 
 
-def _overall(table: F64, settings: Settings) -> dict[str, Metric]:
-    """The means over classes, and accuracy."""
+def _overall(table: F64, settings: Settings, each: Mapping[str, Metric] | None = None) -> dict[str, Metric]:
+    """The means over classes, and accuracy.
+
+    A class without a miss, or without a hit, has no spread in any draw of people; a mean takes over the doubt that the
+    class has of itself (`each`), squares added (MOVER: Donner and Zou, Stat. Meth. Med. Res. 2012)."""
 
     def statistic(weights: F64) -> F64:
         pooled = np.tensordot(weights, table, 1)
@@ -54,13 +58,22 @@ def _overall(table: F64, settings: Settings) -> dict[str, Metric]:
         return np.stack([measure(pooled) for measure in measures], axis=1)
 
     n = int(table.sum())
-    return measure(
-        statistic,
-        len(table),
-        {"UAR": n, "WAR (accuracy)": n, "UF1 (macro F1)": n, "weighted F1": n},
-        settings.rounds,
-        settings.seed,
-    )
+    names = ("UAR", "WAR (accuracy)", "UF1 (macro F1)", "weighted F1")
+    people = dict.fromkeys(names, len(table))
+    found = measure(statistic, len(table), dict.fromkeys(names, n), settings.rounds, settings.seed, people)
+    for mean, kind in (("UAR", "recall of "), ("UF1 (macro F1)", "F1 of ")):
+        classes = [metric for name, metric in (each or {}).items() if name.startswith(kind)]
+        if mean in found and classes:
+            found[mean] = _doubted(found[mean], [one for one in classes if one.value in (0, 1)], len(classes))
+    return found
+
+
+def _doubted(mean: Metric, sure: Sequence[Metric], classes: int) -> Metric:
+    """A mean over so many classes with the doubt of those that are 0 or 1."""
+    below, above = mean.value - mean.low, mean.high - mean.value
+    low = float(np.hypot(below, np.linalg.norm([one.value - one.low for one in sure]) / classes))
+    high = float(np.hypot(above, np.linalg.norm([one.high - one.value for one in sure]) / classes))
+    return Metric(mean.value, max(0.0, mean.value - low), min(1.0, mean.value + high), mean.n)
 
 
 def _each(table: F64, names: Sequence[str], settings: Settings) -> dict[str, Metric]:
@@ -74,7 +87,9 @@ def _each(table: F64, names: Sequence[str], settings: Settings) -> dict[str, Met
     n = {
         f"{what} of {name}": int(count) for what in ("recall", "F1") for name, count in zip(names, support, strict=True)
     }
-    found = measure(statistic, len(table), n, settings.rounds, settings.seed)
+    carriers = (table.sum(2) > 0).sum(0)
+    people = {name: int(carriers[place % len(names)]) for place, name in enumerate(n)}
+    found = measure(statistic, len(table), n, settings.rounds, settings.seed, people)
     return {name: metric for name, metric in found.items() if metric.n}
 
 

@@ -88,6 +88,8 @@ def _affect(data: AffectData, settings: Settings) -> dict[str, Metric]:
     if not {"valence", "arousal"} <= set(data.dimensions):
         return {}
     tables = [_sums(data.dimensions[name], data) for name in ("valence", "arousal")]
+    if not all(len(pairs) for pairs, _ in tables):
+        return {}
 
     def statistic(weights: F64) -> F64:
         each: F64 = np.stack([agreement.ccc(weights @ table) for _, table in tables])

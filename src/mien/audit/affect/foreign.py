@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from mien.audit.scorefile import Sheet, number
+from mien.audit.data.sheet import Sheet, number
 from mien.errors import InputError
 
 KEYS = ("video", "subject", "frame", "image", "case")

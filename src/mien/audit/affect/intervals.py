@@ -80,7 +80,8 @@ def _measured(name: str, table: F64, people: tuple[I64, int], settings: Settings
     right, false, missed = table.sum(0).astype(int)
     n = {"F1": right + false + missed, "precision": right + false, "recall": right + missed}
     named = {f"{name} {kind}": int(n[kind]) for kind in MEASURES}
-    return measure(statistic, count, named, settings.rounds, settings.seed)
+    shares = dict.fromkeys(named, int((summed.sum(1) > 0).sum()))
+    return measure(statistic, count, named, settings.rounds, settings.seed, shares)
 
 
 def _ranked(spots: Spots, people: tuple[I64, int], settings: Settings) -> tuple[dict[str, Metric], tuple[Problem, ...]]:
@@ -121,7 +122,8 @@ def _ranked(spots: Spots, people: tuple[I64, int], settings: Settings) -> tuple[
     n = len(spots.truth)
     named = {f"mAP at {settings.iou:g}": n, "mAP at 0.5:0.05:0.95": n}
     named |= {f"AP of {name or 'intervals'}": int((getattr(spots.truth, field) == name).sum()) for name in names}
-    return measure(statistic, count, named, settings.rounds, settings.seed), ()
+    shares = dict.fromkeys(named, len(np.unique(person)))
+    return measure(statistic, count, named, settings.rounds, settings.seed, shares), ()
 
 
 def _unmeasured(tables: dict[str, F64], metrics: dict[str, Metric]) -> tuple[Problem, ...]:

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from mien.audit.affect.data import AffectData, Spots
+from mien.audit.data.sheet import Found, Sheet, number, read
 from mien.audit.metrics.recognition import F64
 from mien.audit.metrics.spotting import Intervals
-from mien.audit.scorefile import Found, Sheet, number, read
 from mien.errors import InputError, UsageError
 
 MICRO = 0.5  # s: a micro-expression is no longer (Yan et al., 2013; MEGC)

@@ -16,9 +16,9 @@ import numpy as np
 from mien.audit.affect.data import AffectData, Classes, Dimension, Names, Unit
 from mien.audit.affect.foreign import beside, translated
 from mien.audit.affect.intervals_file import read_intervals
+from mien.audit.data.sheet import Found, number, read
 from mien.audit.metrics.affect import NO_ANSWER
 from mien.audit.metrics.recognition import F64, I64
-from mien.audit.scorefile import Found, number, read
 from mien.errors import EvidenceError, InputError
 
 __all__ = ["read_intervals", "read_predictions"]

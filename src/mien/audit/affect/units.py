@@ -50,7 +50,8 @@ def judge_units(data: AffectData, settings: Settings) -> Part:
 
     total = len(data.subjects)
     n = dict.fromkeys(means, total) | {name: _number(name, units) for name in columns}
-    metrics = measure(statistic, len(names), n, settings.rounds, settings.seed)
+    shares = {name: len(names) for name in n if "ICC" not in name}  # F1 and AUC end at 0 and 1
+    metrics = measure(statistic, len(names), n, settings.rounds, settings.seed, shares)
     decided = sorted({unit.decided for unit in units.values() if unit.decided})
     return Part(
         metrics=metrics,

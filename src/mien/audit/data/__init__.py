@@ -3,7 +3,7 @@
 Every reader hands back problems beside the data: bad rows, absent files and missing labels are counted and listed there.
 """
 
-from mien.audit.data.ijb import Ijb, aggregate, is_ijb, read_ijb
+from mien.audit.data.ijb import Ijb, aggregate, is_ijb, paired, read_ijb
 from mien.audit.data.labels import Groups, read_labels
 from mien.audit.data.pairs import PairList, read_pairs
 from mien.audit.data.picture import Labelled
@@ -19,6 +19,7 @@ __all__ = [
     "aggregate",
     "has_subjects",
     "is_ijb",
+    "paired",
     "pictures",
     "read_ijb",
     "read_labels",

@@ -13,18 +13,20 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from mien.audit.captures import Captures
 from mien.audit.data.found import Found
+from mien.audit.data.pairs import PairList, people
 from mien.audit.data.picture import Labelled, picture
 from mien.audit.data.tables import cell, opened, table
 from mien.audit.metrics import I64, Bools
-from mien.errors import InputError, MediaNotFound
+from mien.errors import InputError, MediaNotFound, UsageError
 from mien.report import Problem
+from mien.types import Frame
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -87,8 +89,10 @@ def read_ijb(path: str | os.PathLike[str]) -> Ijb:
 def aggregate(captures: Captures, ijb: Ijb) -> Captures:
     """One capture per template: the mean of a medium's pictures, then the mean of the media, brought to unit length.
 
-    captures: of `ijb.pictures`. Pictures that failed take no part; a template all of whose pictures failed, fails.
-    Its quality is the best of its pictures'."""
+    captures: of `ijb.pictures`, in their order. Those that failed take no part; a template of failed ones only fails. Its
+    quality is the best of its pictures'. Raises UsageError for captures of other pictures."""
+    if len(captures) != len(ijb.template):
+        raise UsageError("Templates are made of all pictures of the data set.", "Capture all of them.")
     good = ~captures.failed
     place = np.searchsorted(ijb.templates, ijb.template)
     keys, media = np.unique(np.stack([place, ijb.medium])[:, good], axis=1, return_inverse=True)
@@ -113,6 +117,20 @@ def aggregate(captures: Captures, ijb: Ijb) -> Captures:
         reasons,
         captures.space,
     )
+
+
+def paired(ijb: Ijb) -> PairList:
+    """The comparisons of templates as a list of pairs, for what `aggregate` gives.
+
+    People are the subjects that galleries and probes name; other templates are joined by what the pairs call the same."""
+    pairs = PairList(ijb.pairs.first, ijb.pairs.second, ijb.pairs.same, np.zeros_like(ijb.pairs.first), ijb.probes)
+    named = [Labelled(str(number), who, _unread) for number, who in zip(ijb.templates, ijb.subjects, strict=True)]
+    found = Found()
+    return replace(pairs, owner=people(pairs, named, found), problems=found.problems())
+
+
+def _unread() -> Frame:
+    raise UsageError("A template is no picture.")
 
 
 def _pictures(media: Path, points: Path, crops: Path) -> tuple[tuple[Labelled, ...], I64, I64]:

@@ -67,7 +67,7 @@ def read_pairs(path: str | os.PathLike[str], pictures: Sequence[Labelled]) -> Pa
         raise InputError(f"{shown(path)} has no pair of these pictures.", "Give the pairs of this data set.")
     first, second, same, fold = np.array(rows, np.int64).T
     chosen = PairList(first, second, same.astype(bool), _numbered(fold), np.empty(0, np.int64))
-    owner = _people(chosen, pictures, found)
+    owner = people(chosen, pictures, found)
     return PairList(first, second, chosen.same, chosen.fold, owner, found.problems())
 
 
@@ -170,7 +170,7 @@ def _numbered(fold: NDArray[np.int64]) -> I64:
     return np.unique(fold, return_inverse=True)[1].astype(np.int64)
 
 
-def _people(pairs: PairList, pictures: Sequence[Labelled], found: Found) -> I64:
+def people(pairs: PairList, pictures: Sequence[Labelled], found: Found) -> I64:
     """(p,) a person per picture: its subject; without one, pictures that the list says are of one person are joined."""
     parent = list(range(len(pictures)))
     first_of: dict[str, int] = {}

@@ -11,6 +11,7 @@ import numpy as np
 
 from mien.audit.data.found import Found
 from mien.audit.data.pairs import truth
+from mien.audit.data.sheet import LARGEST
 from mien.audit.data.tables import cell, opened, spelling, table
 from mien.audit.metrics import I64, Bools, Comparisons
 from mien.errors import InputError
@@ -125,6 +126,8 @@ class _Taken:
             score = float(written) if written else math.nan
         except ValueError:
             score = math.inf
+        if LARGEST < abs(score) < math.inf:
+            written, score = f"beyond {LARGEST:g}", math.inf
         if math.isnan(score):
             self.found.add("nan_score", _NAN, f"line {line}")
             return FAILED
@@ -158,10 +161,13 @@ class _Taken:
         return self.captures.setdefault(name, len(self.captures)) if name else -1
 
     def result(self) -> Scores:
-        """All of it, as arrays."""
-        who, which = np.array(self.who, np.int64), np.array(self.which, np.int64)
+        """All of it, as arrays. People are in the order of their names: that of the rows must not decide who is drawn."""
+        names = sorted(self.people, key=lambda name: (name[:1] != "\0", "" if name[:1] == "\0" else name))
+        place = np.empty(len(names), np.int64)
+        place[[self.people[name] for name in names]] = np.arange(len(names))
+        who, which = place[np.array(self.who, np.int64)], np.array(self.which, np.int64)
         compared = Comparisons(np.array(self.scores, np.float64), who[:, 0], who[:, 1])
-        people = tuple("" if name.startswith("\0") else name for name in self.people)
+        people = tuple("" if name.startswith("\0") else name for name in names)
         problems = list(self.found.problems())
         if self.distances:
             problems.append(Problem("distances", _DISTANCE, (), len(self.scores)))

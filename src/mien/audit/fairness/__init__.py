@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from mien.audit.fairness.groups import Compared, Pairs
 from mien.audit.fairness.judging import Fairness
-from mien.audit.fairness.reading import chosen, of_captures, read_scores, thinned
+from mien.audit.fairness.reading import of_captures, read_scores
 
-__all__ = ["Compared", "Fairness", "Pairs", "chosen", "of_captures", "read_scores", "thinned"]
+__all__ = ["Compared", "Fairness", "Pairs", "of_captures", "read_scores"]

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from mien.audit.captures import Captures
+from mien.audit.captures.suspicions import suspicions
 from mien.audit.data import read_labels
 from mien.audit.data import read_scores as scores_of
 from mien.audit.data.found import Found
@@ -15,7 +16,6 @@ from mien.audit.data.scores import COLUMNS
 from mien.audit.data.tables import cell, table
 from mien.audit.fairness.groups import Compared, Pairs, Words
 from mien.audit.metrics import F64, I64, Bools
-from mien.audit.suspicions import suspicions
 from mien.errors import EvidenceError, InputError
 from mien.report import Problem
 from mien.types import F32, OperatingPoint
@@ -49,8 +49,6 @@ def of_captures(
     words = {name: np.array([column[one].strip() for one in kept], np.str_) for name, column in labels.items()}
     floor = _floor(vectors[~failed], owner[~failed])
     floor = floor if least is None else min(floor, least)
-    single = tuple(people[one] for one in np.flatnonzero(np.bincount(owner) < 2).tolist())
-    alone = (Problem("one_picture", "People with one picture; they take no part in FNMR.", single),) if single else ()
     return Compared(
         system=system,
         people=people,
@@ -62,36 +60,7 @@ def of_captures(
         complete=True,
         floor=floor,
         points=tuple(point for point in points if point.space in ("", captures.space)),
-        problems=(*alone, *suspicions(captures, points)),
-    )
-
-
-def thinned(captures: Captures, most: int, seed: int = 0) -> list[int]:
-    """Numbers of at most so many captures of each person, drawn at random, in their order.
-
-    Somebody with 500 pictures has 124,750 genuine comparisons and would be most of the misses."""
-    order = np.random.default_rng(seed).permutation(len(captures)).tolist()
-    held: dict[str, int] = {}
-    kept = []
-    for number in order:
-        subject = captures.subjects[number]
-        held[subject] = held.get(subject, 0) + 1
-        if held[subject] <= most:
-            kept.append(number)
-    return sorted(kept)
-
-
-def chosen(captures: Captures, numbers: Sequence[int]) -> Captures:
-    """Some of the captures."""
-    return Captures(
-        tuple(captures.names[one] for one in numbers),
-        tuple(captures.subjects[one] for one in numbers),
-        captures.vectors[list(numbers)],
-        captures.quality[list(numbers)],
-        tuple(captures.failures[one] for one in numbers),
-        captures.space,
-        tuple(captures.digests[one] for one in numbers) if captures.digests else (),
-        tuple(captures.faces[one] for one in numbers) if captures.faces else (),
+        problems=suspicions(captures, points),
     )
 
 

@@ -170,7 +170,7 @@ def _headline(systems: Sequence[System], tested: Sequence[Tests]) -> str:
                 if _named(one, grouping.name)
             )
             for grouping in systems[0].groupings
-            if sum(_named(one, grouping.name) is not None for one in systems) > 1
+            if sum("fmr_max_min" in found.measures for one in systems if (found := _named(one, grouping.name))) > 1
         ]
         return "; ".join([f"Balanced accuracy: {parts}", *shared[:2]]) + "."
     system, tests = systems[0], tested[0]

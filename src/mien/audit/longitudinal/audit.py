@@ -235,7 +235,8 @@ class Longitudinal:
             )
         answer["trend_over_the_period"] = between(fit.trend * study.period, draws.trend * study.period, people)
         if study.ratios is not None:
-            answer["trend_to_day"] = study.ratios.trend_to_day
+            if study.ratios.trend_to_day is not None:
+                answer["trend_to_day"] = study.ratios.trend_to_day
             if study.ratios.day_to_trend is not None:
                 answer["day_to_trend"] = study.ratios.day_to_trend
             answer["share_of_days_in_variance"] = study.ratios.day_share

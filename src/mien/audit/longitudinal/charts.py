@@ -94,7 +94,6 @@ def _days(study: Study, one: Watched) -> Lines:
     spread = np.sqrt(days.error**2 + study.fit.variances["shared"])
     usual = spread * one.odd.limit
     shape = one.change.shape if one.change is not None and one.found else np.zeros(len(x))
-    shape = shape - np.average(shape, weights=1 / spread**2)
     lines = [Line("mean of the day", _t(x), _t(days.mean), style="points")]
     lines.append(Line("limits for a single day", _t(x), _t(shape), _t(shape - usual), _t(shape + usual)))
     strange = list(one.odd.days)

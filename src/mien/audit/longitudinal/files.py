@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from mien.audit.data.found import Found
 from mien.audit.data.names import SUBJECT
+from mien.audit.data.sheet import LARGEST
 from mien.audit.data.tables import cell, table
 from mien.audit.longitudinal.dates import Days, today
 from mien.audit.longitudinal.records import Records, records
@@ -126,9 +127,9 @@ class _Taken:
 
 
 def _score(text: str) -> float | None:
-    """A score; -inf for a capture that failed; None for what is none."""
+    """A score; -inf for a capture that failed; None for what is none, or beyond all scores."""
     try:
         score = float(text)
     except ValueError:
         return None
-    return score if math.isfinite(score) or score == -math.inf else None
+    return score if abs(score) <= LARGEST or score == -math.inf else None

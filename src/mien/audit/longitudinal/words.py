@@ -45,7 +45,9 @@ def headline(study: Study) -> str:
     elif reverse.low > 1:
         much = f"days differ by more: {told(reverse)} times as much"
     elif reverse.high < 1:
-        much = f"the trend is more: {told(to_day)} times as much"
+        much = "the trend is more: " + (
+            f"{told(to_day)} times as much" if to_day is not None else f"days differ {told(reverse)} times as much"
+        )
     else:
         much = f"which is more cannot be told: days differ {told(reverse)} times as much"
     return f"From day to day a person's scores differ by {told(day)} (standard deviation), {over}; {much} ({counts})."
@@ -57,7 +59,9 @@ def findings(study: Study, threshold: float | None, limit: float, alarm: float) 
     for one in study.watched:
         answer += _change(study, one, alarm / len(study.watched))
         answer += _odd(study, one)
-    if study.same_day_gain is not None:
+    if study.same_day_gain is not None and study.same_day_gain.low <= 0:
+        answer.append("Comparisons with a reference of the same day cannot be told from those of other days.")
+    elif study.same_day_gain is not None:
         answer.append(
             f"Comparisons with a reference of the same day score {told(study.same_day_gain)} higher than the person's other "
             "days lead to expect: tests on one day flatter by that."
@@ -118,7 +122,9 @@ def _days(study: Study) -> list[str]:
             "Hardly any two people share a day: what all share on a day cannot be told from what is a person's own, "
             "and drift of a camera would go unseen."
         )
-    elif study.fit.day > 0 and cells.replicated:
+    if cells.replicated and study.ratios is not None and study.ratios.trend_to_day is None:
+        answer.append("It cannot be told whether days differ at all: their differences may be the noise of captures.")
+    elif cells.crossed and study.fit.day > 0 and cells.replicated:
         part = found["shared"] / study.fit.day
         answer.append(
             f"{part:.0%} of the variance between days is shared by all people of a day (light, camera, software); the rest is "
@@ -137,9 +143,10 @@ def _change(study: Study, one: Watched, alarm: float) -> list[str]:
             f"No change that all share was found{where} (false-alarm rate {alarm:.2g}, p of the best-fitting one {what.p:.2g})."
         ]
     date, low, high = (named(day, study.data.dated) for day in (what.date, what.low, what.high))
+    size = told(Metric(what.size, what.size - 1.96 * what.error, what.size + 1.96 * what.error, len(one.days.date)))
     verb = "shifted at once" if what.kind == "step" else "began to drift"
     return [
-        f"Scores of all people{where} {verb} about {date} ({low} to {high}), by {what.size:+.2g} up to the last day "
+        f"Scores of all people{where} {verb} about {date} ({low} to {high}), by {size} up to the last day "
         f"(p {what.p:.2g}; false-alarm rate {alarm:.2g}). Look for a change of camera, light or software. What is said of "
         "people has it taken out." + (_BENT if study.confounded else "")
     ]

@@ -9,7 +9,7 @@ every such round; so its variance is drawn from its likelihood, and its share of
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -17,6 +17,8 @@ from mien.audit.metrics.ageing import NOTHING, Cells, Fit, shared_likelihood
 from mien.audit.metrics.ageing_lines import Lines
 from mien.audit.metrics.recognition import F64
 from mien.types import Metric
+
+DOUBT = float(np.exp(-1.92))  # of a likelihood against its maximum: within it lies what is not rejected at 5 %
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,6 +37,12 @@ class Draws:
     def day(self) -> F64:
         """(m,) variance between days: shared and own."""
         return self.shared + self.own
+
+    @property
+    def still(self) -> bool:
+        """Whether days may not differ at all."""
+        floor = NOTHING**2 * float(np.median(self.within))
+        return all(float(np.quantile(part, 0.025)) <= floor for part in (self.shared, self.own))
 
 
 def draw(data: Cells, found: Fit, rounds: int = 1000, seed: int = 0) -> Draws:
@@ -60,7 +68,7 @@ def _shared(data: Cells, found: Fit, rounds: int, rng: np.random.Generator) -> F
     estimate = float(np.sqrt(found.variances["shared"]))
     top = max(3 * estimate, 0.1 * float(np.sqrt(found.variances["own"] + found.variances["within"])))
     for _ in range(3):  # first where it is, then closely
-        grid = np.linspace(top / 40, top, 40)
+        grid = np.linspace(0, top, 41)
         likely = shared_likelihood(found, grid)
         likely = np.exp(likely - likely.max())
         high = float(grid[likely > 1e-4][-1])
@@ -68,9 +76,11 @@ def _shared(data: Cells, found: Fit, rounds: int, rng: np.random.Generator) -> F
             break
         top = 1.5 * high
     fine = np.linspace(0, top, 4000)
-    mass = np.cumsum(np.interp(fine, np.append(0.0, grid), np.append(likely[0], likely)))
+    mass = np.cumsum(np.interp(fine, grid, likely))
     drawn: F64 = np.interp(rng.uniform(0, mass[-1], rounds), mass, fine)
-    return np.where(drawn < NOTHING * np.sqrt(found.variances["within"]), 0.0, drawn) ** 2
+    if likely[0] > DOUBT:  # the likelihood does not reject that there is none: then the interval begins there
+        drawn = np.where(drawn <= np.quantile(drawn, 0.05), 0.0, drawn)
+    return drawn**2
 
 
 def _moments(data: Cells, found: Fit, weights: F64) -> dict[str, F64]:
@@ -145,10 +155,10 @@ def between(value: float, drawn: F64, n: int) -> Metric:
 
 @dataclass(frozen=True, slots=True)
 class Ratios:
-    """How days compare with the trend over a period. None: without an upper limit, because the trend may be none at all."""
+    """How days compare with the trend over a period. None: without an upper limit, because what it divides by may be none."""
 
     total: Metric  # change over the period, score
-    trend_to_day: Metric  # size of that change, in standard deviations between days
+    trend_to_day: Metric | None  # size of that change, in standard deviations between days
     day_to_trend: Metric | None  # the reverse: standard deviation between days to the size of that change
     day_share: Metric  # of the variance that days and trends give one person's scores over the period, the part of days
     least: float  # lower end of `day_to_trend`, also where it has no upper one
@@ -159,14 +169,17 @@ def ratios(found: Fit, drawn: Draws, period: float, n: int) -> Ratios:
 
     Times spread evenly over the period make a trend's variance (trend**2 + own trends) * period**2 / 12."""
     day, days = np.sqrt(found.day), np.sqrt(drawn.day)
-    floor = 1e-12 * max(1.0, abs(found.level))
+    floor = NOTHING * float(np.sqrt(found.variances["within"]))
     signed = drawn.trend * period / np.maximum(days, floor)
     low, high = (float(value) for value in np.quantile(signed, [0.025, 0.975]))
     value = abs(found.trend) * period / max(float(day), floor)
     least, most = sorted((abs(low), abs(high)))
     least = 0.0 if low <= 0 <= high else least
     to_day = Metric(value, min(least, value), max(most, value), n)
-    reverse = Metric(1 / value, 1 / to_day.high, 1 / to_day.low, n) if to_day.low > 0 else None
+    some = not drawn.still
+    reverse = None
+    if to_day.low > 0:
+        reverse = Metric(float(day) / (abs(found.trend) * period), 1 / to_day.high if some else 0.0, 1 / to_day.low, n)
     spread = period**2 / 12
 
     def share(day: F64, trend: F64, own: F64) -> F64:
@@ -175,11 +188,14 @@ def ratios(found: Fit, drawn: Draws, period: float, n: int) -> Ratios:
     once = share(np.array(found.day), np.array(found.trend), np.array(found.variances["trends"]))
     part = between(float(once), share(drawn.day, drawn.trend, drawn.trends), n)
     total = between(found.trend * period, drawn.trend * period, n)
-    return Ratios(total, to_day, reverse, part, 1 / to_day.high if to_day.high else float("inf"))
+    return Ratios(total, to_day if some else None, reverse, part, 1 / to_day.high if some else 0.0)
 
 
 def deviations(found: Fit, drawn: Draws, counts: dict[str, int]) -> dict[str, Metric]:
     """Standard deviations with intervals: between people, of trends, between days (shared, own, both), within a day."""
     root: Callable[[F64], F64] = np.sqrt
     sure = {**found.variances, "day": found.day}
-    return {name: between(np.sqrt(sure[name]), root(getattr(drawn, name)), n) for name, n in counts.items()}
+    told = {name: between(np.sqrt(sure[name]), root(getattr(drawn, name)), n) for name, n in counts.items()}
+    if "day" in told and drawn.still:
+        told["day"] = replace(told["day"], low=0.0)
+    return told

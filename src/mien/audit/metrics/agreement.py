@@ -23,7 +23,7 @@ def sums(ratings: F64, person: I64 | None = None, people: int = 1) -> F64:
     ratings = np.asarray(ratings, np.float64)
     person = np.zeros(len(ratings), np.int64) if person is None else person
     moved = ratings - (ratings.mean() if ratings.size else 0.0)
-    products = (moved[:, :, None] * moved[:, None, :]).reshape(len(moved), -1)
+    products = (moved[:, :, None] * moved[:, None, :]).reshape(len(moved), moved.shape[1] ** 2)  # also of no rows
     rows = np.concatenate([np.ones((len(moved), 1)), moved, products], axis=1)
     table = np.zeros((people, rows.shape[1]))
     np.add.at(table, person, rows)

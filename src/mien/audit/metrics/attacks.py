@@ -191,7 +191,9 @@ def curve(presentations: Presentations, rounds: int = 1000, seed: int = 0) -> tu
     lows, highs = np.quantile(values, [0.025, 0.975], axis=0)
     exact = eer(presentations.bona_fide, presentations.pooled), auc(presentations.bona_fide, presentations.pooled)
     count = len(presentations.scores)
-    equal, area = (Metric(exact[k], float(lows[k]), float(highs[k]), count) for k in (0, 1))
+    equal, area = (
+        Metric(exact[k], min(float(lows[k]), exact[k]), max(float(highs[k]), exact[k]), count) for k in (0, 1)
+    )
     if exact[1] == 1:  # the kinds do not overlap: what could have been seen of each, by the rule of three
         least = _unseen(presentations)
         return replace(equal, high=least), replace(area, low=1 - least)
@@ -249,7 +251,8 @@ def hter(presentations: Presentations, accepted: Bools, rounds: int = 1000, seed
     value = float(np.mean(accepted[attacks]) + np.mean(~accepted[~attacks])) / 2
     values = _shares(presentations, accepted == attacks, [attacks, ~attacks], rounds, seed)
     low, high = np.nanquantile(values.mean(axis=1), [0.025, 0.975])
-    return Metric(value, float(low), _unseen(presentations) if value == 0 else float(high), len(accepted))
+    high = _unseen(presentations) if value == 0 else float(high)
+    return Metric(value, min(float(low), value), max(high, value), len(accepted))
 
 
 def _shares(presentations: Presentations, hits: Bools, groups: list[Bools], rounds: int, seed: int) -> F64:

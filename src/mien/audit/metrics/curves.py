@@ -44,7 +44,7 @@ class Det:
 
         Raises EvidenceError where there are fewer than 3 / rate pairs of people (rule of three)."""
         require_support(rate, self.pairs, "pairs of people")
-        place = _allowed(self.impostor.numbers, rate * self.impostor.total)
+        (place,) = _allowed(self.impostor.numbers, np.array([rate * self.impostor.total]))
         return float(self.impostor.thresholds()[place])
 
     def fmr(self, threshold: float) -> float:
@@ -118,7 +118,7 @@ def measure(
     of = values.parts
     genuine, impostor = det.genuine.total, det.impostor.total
     tar = {
-        rate: Metric(1 - float(whole[i]), 1 - float(high[i]), 1 - float(low[i]), genuine)
+        rate: bounded(Metric(1 - float(whole[i]), 1 - float(high[i]), 1 - float(low[i]), genuine), det.mated)
         for i, rate in enumerate(supported)
     }
     at = tuple(
@@ -131,9 +131,9 @@ def measure(
     )
     (e,) = of["eer"]
     shown = of["curve"]
-    places = [_allowed(det.impostor.numbers, rate * impostor) for rate in det.rates()]
+    places = _allowed(det.impostor.numbers, det.rates() * impostor)
     curve = Curve(det.rates(), det.impostor.thresholds()[places], whole[shown], low[shown], high[shown])
-    eer = Metric(float(whole[e]), float(low[e]), float(high[e]), genuine + impostor)
+    eer = bounded(Metric(float(whole[e]), float(low[e]), float(high[e]), genuine + impostor), min(det.mated, det.pairs))
     return Measured(tar, {rate: det.threshold(rate) for rate in supported}, refused, at, eer, curve)
 
 
@@ -145,6 +145,10 @@ def require_both(det: Det) -> None:
         )
     if not det.impostor.total:
         raise EvidenceError("There is no impostor comparison: it takes at least two people.", "Add another person.")
+    if not det.impostor.made:
+        raise EvidenceError(
+            "No comparison could be made: the captures failed.", "Look at the first of them: tight crops?"
+        )
 
 
 def draws(people: int, rounds: int, seed: int) -> NDArray[np.uint8]:
@@ -181,13 +185,11 @@ class _Resamples:
             ]
         )
 
-    def one(self, passed: F64, missed: F64, impostors: float, genuine: float) -> F64:
+    def one(self, passed: I64, missed: I64, impostors: float, genuine: float) -> F64:
         """(values,) of masses; NaN where nothing of a kind was drawn."""
         if not impostors or not genuine:
             return np.full(self.parts["eer"].stop, np.nan)
-        places = np.minimum(
-            np.searchsorted(passed, self._rates * impostors * (1 + 1e-12), side="right") - 1, len(passed) - 1
-        )
+        places = _allowed(passed, self._rates * impostors)
         fnmr = missed[self._missed_at[places]] / genuine
         at = passed[self._passed] / impostors, missed[self._missed] / genuine
         return np.concatenate([fnmr, *at, [self._crossing.rate(passed, missed, impostors, genuine)]])
@@ -201,7 +203,7 @@ class _Crossing:
         seen = np.unique(np.concatenate([-det.impostor.axis, det.genuine.axis]))
         self._passed, self._missed = det.impostor.index(seen), det.genuine.index(seen)
 
-    def rate(self, passed: F64, missed: F64, impostors: float, genuine: float | None = None) -> float:
+    def rate(self, passed: I64, missed: I64, impostors: float, genuine: float | None = None) -> float:
         """The equal error rate of masses."""
         genuine = self._genuine if genuine is None else genuine
 
@@ -220,19 +222,21 @@ class _Crossing:
         return float(nearest[1])
 
 
-def _allowed(numbers: F64, mass: float) -> int:
-    """The last place with no more than `mass` errors before it."""
-    return int(np.searchsorted(numbers, mass * (1 + 1e-12), side="right")) - 1
+def _allowed(numbers: I64, mass: F64) -> I64:
+    """The last place with no more than each `mass` of errors before it."""
+    whole = np.floor(mass * (1 + 1e-12)).astype(np.int64)  # numbers are whole; a float would make a copy of them
+    return np.searchsorted(numbers, whole, side="right").astype(np.int64) - 1
 
 
 def bounded(metric: Metric, independent: int) -> Metric:
-    """Where no error or nothing else was seen, the interval's far end is 3 / independent units (rule of three)."""
+    """A rate inside its interval. Where no error or nothing else was seen, resampling shows no doubt at all: the far end
+    is 3 / independent units (rule of three)."""
     far = min(1.0, 3 / max(independent, 1))
     if metric.value == 0:
         return Metric(0.0, 0.0, max(metric.high, far), metric.n)
     if metric.value == 1:
         return Metric(1.0, min(metric.low, 1 - far), 1.0, metric.n)
-    return metric
+    return Metric(metric.value, min(metric.low, metric.value), max(metric.high, metric.value), metric.n)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -9,8 +9,11 @@ likelihood ratio LR(s) = p(s|mated) / p(s|non-mated) with the prior ratio omega 
 
 Densities are histograms over the common range, as in the authors' reference. Kernel estimates were not taken: their tails
 decide D where data are few (disjoint scores would not give 1), and they smear scores that come in steps, such as Hamming
-distances. Chance alone makes D_sys positive, the more so the more bins: for no linkability at all, 1,000 scores of each
-kind give 0.09 with the reference's 100 bins and 0.04 with the 20 used here by default. `shuffled` measures this floor.
+distances. One departure: with the default bins, scores far outside (see `edges_of`) go into the outermost bins, because a
+single -999 in place of a failed comparison would put all others into one bin and hide any linkability.
+
+Chance alone makes D_sys positive, the more so the more bins: for no linkability at all, 1,000 scores of each kind give 0.09
+with the reference's 100 bins and 0.04 with the 20 used here by default. `shuffled` measures this floor.
 """
 
 from __future__ import annotations
@@ -26,6 +29,7 @@ from mien.types import Metric
 
 MOST_BINS = 100  # as the authors' reference
 FEWEST_BINS = 4
+FAR = 3.0  # quartile distances beyond the quartiles, 4.7 standard deviations of normal scores: what is far outside
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,6 +59,38 @@ def bins_for(mated: int, nonmated: int) -> int:
     return int(np.clip(round(2 * min(mated, nonmated) ** (1 / 3)), FEWEST_BINS, MOST_BINS))
 
 
+def edges_of(mated: F64, nonmated: F64, bins: int | None = None) -> F64:
+    """(bins + 1,) edges over the common range of both kinds of scores.
+
+    Default bins: `bins_for`, over the range without what is far outside for its own kind (Tukey's outer fences: more than
+    three quartile distances beyond the quartiles). Raises EvidenceError for scores that are all equal, or nearly."""
+    whole = np.concatenate([mated, nonmated])
+    low, high = float(whole.min()), float(whole.max())
+    if bins is None:
+        ends = [_fences(scores) for scores in (mated, nonmated)]
+        low, high = max(low, min(end[0] for end in ends)), min(high, max(end[1] for end in ends))
+    number = bins or bins_for(len(mated), len(nonmated))
+    edges = np.linspace(low, high, number + 1)
+    if not (np.diff(edges) > 0).all():
+        raise EvidenceError(
+            f"All scores are equal, or too nearly so for {number} bins: nothing can be told from them.",
+            "Look at what wrote them.",
+        )
+    return edges
+
+
+def far(scores: F64, edges: F64) -> int:
+    """How many scores (n,) lie outside the edges, and are counted in the outermost bins."""
+    return int(((scores < edges[0]) | (scores > edges[-1])).sum())
+
+
+def _fences(scores: F64) -> tuple[float, float]:
+    first, third = np.quantile(scores, [0.25, 0.75])
+    if first == third:  # scores of few values have no quartile distance
+        return float(scores.min()), float(scores.max())
+    return float(first - FAR * (third - first)), float(third + FAR * (third - first))
+
+
 def link(
     mated: F64,
     nonmated: F64,
@@ -73,8 +109,7 @@ def link(
         )
     if not (omega > 0 and np.isfinite(omega)):
         raise UsageError(f"omega is a ratio of probabilities, and {omega} is none.", "Use 1 where nothing is known.")
-    number = bins or bins_for(len(mated), len(nonmated))
-    edges = np.histogram_bin_edges(np.concatenate([mated, nonmated]), number).astype(np.float64)
+    edges = edges_of(mated, nonmated, bins)
     mine, theirs = weights if weights is not None else (None, None)
     return Link(edges, _shares(mated, edges, mine), _shares(nonmated, edges, theirs), omega)
 
@@ -89,25 +124,20 @@ def shuffled(mated: F64, nonmated: F64, omega: float = 1.0, bins: int | None = N
 
     It is reported beside D_sys and not subtracted: where there is linkability the bias is much smaller (measured in the
     tests), and subtracting would hide a third of a true 0.13."""
-    whole = np.concatenate([mated, nonmated])
+    whole = np.sort(np.concatenate([mated, nonmated]))  # so that the order of a file's rows decides nothing
     draws = ((shuffle < len(mated)).astype(np.float64) for shuffle in _shuffles(len(whole), rounds))
-    return replicates(
-        whole, whole, omega, bins, ((chosen, 1 - chosen) for chosen in draws), (len(mated), len(nonmated))
-    )
+    return replicates(whole, whole, omega, edges_of(mated, nonmated, bins), ((one, 1 - one) for one in draws))
 
 
 def replicates(
     mated: F64,
     nonmated: F64,
     omega: float,
-    bins: int | None,
+    edges: F64,
     draws: Iterable[tuple[F64, F64]],
-    counts: tuple[int, int] | None = None,
 ) -> F64:
-    """D_sys under each of several weightings of the scores, over the same bins; a draw without one kind is left out.
-
-    counts: how many scores of each kind decide about the number of bins."""
-    edges = link(mated, nonmated, omega, bins or bins_for(*(counts or (len(mated), len(nonmated))))).edges
+    """D_sys under each of several weightings of the scores, over the bins between `edges`; a draw without one kind is
+    left out."""
     places, size = (_places(mated, edges), _places(nonmated, edges)), len(edges) - 1
     values = []
     for weights in draws:
@@ -147,7 +177,9 @@ def with_interval(value: float, resampled: F64, floor: float, n: tuple[int, int]
     low, high = (float(bound) - bias for bound in np.quantile(resampled, [0.025, 0.975]))
     low = 0.0 if value <= floor else max(0.0, min(low, value))
     high = min(1.0, max(high, value))
-    if value == 1:  # no overlap seen: the share of mated scores that may overlap is bounded by the rule of three
+    if (
+        value == 1 > floor
+    ):  # no overlap seen: the share of mated scores that may overlap is bounded by the rule of three
         low = 1 - wilson(0, min(n)).high
     return Metric(value, low, high, sum(n))
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from mien.audit.metrics.curves import bounded
 from mien.audit.metrics.recognition import F64, I64
 from mien.errors import EvidenceError
 from mien.types import Metric
@@ -71,11 +72,13 @@ def measure(
     n: Mapping[str, int],
     rounds: int = 1000,
     seed: int = 0,
+    shares: Mapping[str, int] | None = None,
 ) -> dict[str, Metric]:
     """Named metrics with percentile intervals at 95 %. n: name -> count behind it, in the order of the values.
 
     A value that is not finite is left out: the caller says why. Rounds in which a value cannot be computed (no sample
-    of a class drawn) are left out of its interval."""
+    of a class drawn) are left out of its interval. shares: name -> people behind a share, whose interval has a width
+    also where it is 0 or 1 in every draw (see `bounded`)."""
     values, drawn = resample(statistic, people, rounds, seed)
     found = {}
     for column, (name, count) in enumerate(n.items()):
@@ -84,5 +87,6 @@ def measure(
             low, high = np.quantile(usable, [0.025, 0.975])
             value = float(values[column])
             # A biased statistic (ECE, the largest of something) may leave its own percentiles: the value stays inside.
-            found[name] = Metric(value, min(float(low), value), max(float(high), value), count)
+            metric = Metric(value, min(float(low), value), max(float(high), value), count)
+            found[name] = bounded(metric, shares[name]) if shares and name in shares else metric
     return found

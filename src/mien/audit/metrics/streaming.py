@@ -83,7 +83,7 @@ class Reduced:
     total: int  # comparisons, failures included
     made: int  # comparisons, without those that failed
     failed: F64  # (p,) failures that count as errors at every threshold, per person: of genuine comparisons
-    numbers: F64  # (k + e + 1,) errors before each place, every comparison counted once
+    numbers: I64  # (k + e + 1,) errors before each place, every comparison counted once
     beyond: F32  # (p, e) of these, those that a person takes part in: for the edges
     weigh: Weigh
 
@@ -120,29 +120,34 @@ class Reduced:
             return np.concatenate([kept, [np.nextafter(-self.reach, np.inf)], edges])
         return np.concatenate([kept, [-self.axis[-1] if self.kept else -np.inf]])
 
-    def masses(self, drawn: NDArray[np.uint8]) -> Iterator[F64]:
-        """(k + e + 1,) `numbers` of each resample; drawn: (rounds, p) how often each person was drawn."""
+    def masses(self, drawn: NDArray[np.uint8]) -> Iterator[I64]:
+        """(k + e + 1,) `numbers` of each resample; drawn: (rounds, p) how often each person was drawn.
+
+        One array is filled again and again: be done with it before the next, since fresh memory costs more than the work."""
         first, second = self.owner[self.one], self.owner[self.other]
-        bulk = self._bulk(drawn)
         wide = np.uint8 if int(drawn.max(initial=0)) < 16 else np.uint16  # products of two draws must fit
-        for counts, rest in zip(drawn.astype(wide), bulk, strict=True):
-            weights = np.take(counts, first)
+        weights, others = np.empty(self.kept, wide), np.empty(self.kept, wide)
+        mass = np.empty(len(self.axis) + 1, np.int64)
+        near, far = mass[1 : self.kept + 1], mass[self.kept + 1 :]
+        for counts, rest in zip(drawn.astype(wide), self._bulk(drawn), strict=True):
+            np.take(counts, first, out=weights, mode="clip")  # with "raise" numpy would go through a copy
             if self.impostor:
-                weights *= np.take(counts, second)
-            mass = np.empty(len(self.axis) + 1)
+                np.multiply(weights, np.take(counts, second, out=others, mode="clip"), out=weights)
+            np.cumsum(weights, dtype=np.int64, out=near)
             mass[0] = self.failed @ counts
-            mass[1 : self.kept + 1] = np.cumsum(weights, dtype=np.int64)
-            mass[1 : self.kept + 1] += mass[0]
-            mass[self.kept + 1 :] = np.maximum.accumulate(np.maximum(rest, mass[self.kept]))
+            if mass[0]:
+                near += mass[0]
+            far[:] = np.maximum.accumulate(np.maximum(rest, mass[self.kept]))
             yield mass
 
-    def _bulk(self, drawn: NDArray[np.uint8]) -> F64:
+    def _bulk(self, drawn: NDArray[np.uint8]) -> NDArray[Any]:
         if not self.beyond.shape[1]:
             return np.empty((len(drawn), 0))
         if not self.impostor:
-            return (drawn.astype(np.float32) @ self.beyond).astype(np.float64)
+            return drawn.astype(np.float32) @ self.beyond
         centred = drawn.astype(np.float32) - 1
-        return self.numbers[self.kept + 1 :] + (centred @ self.beyond).astype(np.float64)
+        found: F64 = np.rint(self.numbers[self.kept + 1 :] + (centred @ self.beyond).astype(np.float64))
+        return found
 
 
 class Reducer:
@@ -156,7 +161,7 @@ class Reducer:
         self._near = Highest(keep)
         self._made = 0
         self._bins = np.zeros((self._people, len(edges) + 1), np.int32)
-        self._once = np.zeros(len(edges) + 1)
+        self._once = np.zeros(len(edges) + 1, np.int64)
         self._lookup = _lookup(edges) if cosines else None
 
     def add(self, scores: Scores, one: NDArray[Any], other: NDArray[Any]) -> None:
@@ -206,9 +211,9 @@ class Reducer:
             edges, beyond, once = edges[::-1], beyond[:, ::-1], once[::-1]
         else:
             beyond = beyond + failed[:, None]
-        base = failed.sum()
+        base = int(failed.sum())
         numbers = np.concatenate([[base], base + np.arange(1, len(axis) + 1), base + once])
-        numbers = np.maximum.accumulate(numbers)
+        numbers = np.maximum.accumulate(numbers.astype(np.int64))
         axis = np.concatenate([axis, -edges if self._impostor else edges])
         parts = (axis, one, other, self._owner, reach, total, self._made)
         rest = (failed, numbers, beyond.astype(np.float32), weigh)
@@ -232,13 +237,13 @@ class Reducer:
         found: I64 = self._lookup.take(steps, mode="clip")
         return found
 
-    def _count(self, bins: I64, owner: I64, width: int) -> F64:
+    def _count(self, bins: I64, owner: I64, width: int) -> I64:
         """Add bins to the people of one side, and hand back the numbers per bin."""
         lowest, highest = int(owner.min()), int(owner.max())
         keys = bins + (owner - lowest) * width
         found = np.bincount(keys.ravel(), minlength=(highest - lowest + 1) * width).reshape(-1, width)
         self._bins[lowest : highest + 1] += found.astype(np.int32)
-        numbers: F64 = found.sum(0)
+        numbers: I64 = found.sum(0)
         return numbers
 
     def _cumulated(self, bins: NDArray[Any]) -> NDArray[Any]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mien.audit.captures import Captures
-from mien.audit.capturing import NO_FACE, Done, Progress, gathered, given_face, passed, unfinished
+from mien.audit.captures.capturing import NO_FACE, Done, Progress, gathered, given_face, passed, unfinished
 from mien.audit.data import Labelled
 from mien.audit.metrics import F64
 from mien.engine import Engine
@@ -59,7 +59,7 @@ def look(
     store: str | os.PathLike[str] | None = None,
     progress: Progress | None = None,
 ) -> Looked:
-    """All pictures, in their order; `store` and `progress` as `mien.audit.capturing.capture` has them."""
+    """All pictures, in their order; `store` and `progress` as `mien.audit.captures.capturing.capture` has them."""
     kept = unfinished(store)
     try:
         done = passed(engine, _Looker(engine, kept.known), pictures, kept, progress)

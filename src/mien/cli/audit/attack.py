@@ -11,7 +11,7 @@ from mien.cli.audit.common import Run, audit_verb
 from mien.cli.options import rate
 
 if TYPE_CHECKING:
-    from mien.audit.attack_scores import Higher
+    from mien.audit.attacks.scores import Higher
     from mien.report import Report
 
 
@@ -41,8 +41,8 @@ def command(
       mien audit attack --scores scores.csv -o report/
       mien audit attack --scores test.csv --dev val.csv --apcer 0.05
     """
-    from mien.audit.attack import Attack
-    from mien.audit.attack_scores import read_attacks
+    from mien.audit.attacks.attack import Attack
+    from mien.audit.attacks.scores import read_attacks
 
     data = read_attacks(Path(scores), Path(dev) if dev else None, higher)
     return Attack(threshold, apcer, run.rounds, run.seed).run(data)

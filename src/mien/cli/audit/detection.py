@@ -14,7 +14,7 @@ from mien.errors import UsageError
 if TYPE_CHECKING:
     from mien.audit.data import Labelled
     from mien.audit.data.boxes import Truth
-    from mien.audit.detecting import Looked
+    from mien.audit.detection.looking import Looked
     from mien.engine import Engine
     from mien.report import Problem, Report
 
@@ -45,8 +45,8 @@ def command(  # noqa: PLR0913 - one parameter per option
       mien audit detection --boxes wider_face_val_bbx_gt.txt --boxed WIDER_val/images -o report/
 
     What is done is kept beside the report until it is written: the same command goes on after a kill."""
-    from mien.audit.detecting import speeds
-    from mien.audit.detection import Detection, Looks
+    from mien.audit.detection.audit import Detection, Looks
+    from mien.audit.detection.looking import speeds
 
     if not (data or faces or boxes):
         raise UsageError("Nothing is given to look at.", "Give --data, --faces or --boxes.")
@@ -100,8 +100,8 @@ def _boxed(
 
 
 def _look(engine: Engine, pictures: list[Labelled], run: Run) -> tuple[Looked, ...]:
-    from mien.audit.detecting import look
-    from mien.audit.resume import DETECTIONS, forget
+    from mien.audit.captures.resume import DETECTIONS, forget
+    from mien.audit.detection.looking import look
 
     store = run.folder / DETECTIONS if run.folder is not None else None
     with run.out.progress("looking", len(pictures), "pictures") as step:

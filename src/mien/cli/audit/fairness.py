@@ -76,8 +76,11 @@ def _systems(
     sources: Sources, against: tuple[str, ...], at_most: int | None, threshold: float | None, run: Run
 ) -> list[Compared]:
     """The engine's embedder, and those it is held against, on the same pictures."""
+    import numpy as np
+
+    from mien.audit.captures import at_most as drawn
     from mien.audit.data import read_labels
-    from mien.audit.fairness import chosen, of_captures, thinned
+    from mien.audit.fairness import of_captures
     from mien.engine import Engine
 
     if sources.labels is None:
@@ -89,10 +92,11 @@ def _systems(
         one = replace(sources, engine=Engine(detector, name)) if name else sources
         captures = one.capture(run)
         models.append(run.made["models"])
-        if at_most is not None:
-            captures = chosen(captures, thinned(captures, at_most, run.seed))
         groups = read_labels(sources.labels, captures.names, captures.subjects)
-        compared = of_captures(one.engine.embedder.name, captures, groups.columns, one.engine.points, threshold)
+        kept = range(len(captures)) if at_most is None else drawn(captures.subjects, at_most, run.seed)
+        columns = {title: [column[number] for number in kept] for title, column in groups.columns.items()}
+        captures = captures.part(np.asarray(kept))
+        compared = of_captures(one.engine.embedder.name, captures, columns, one.engine.points, threshold)
         systems.append(compared)
         if not name:
             sources.problems += groups.problems

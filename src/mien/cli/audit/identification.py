@@ -14,7 +14,7 @@ from mien.cli.options import rate
 from mien.errors import UsageError
 
 if TYPE_CHECKING:
-    from mien.audit.identification import Enrolled
+    from mien.audit.recognition.identification import Enrolled
     from mien.report import Report
     from mien.types import OperatingPoint
 
@@ -45,7 +45,7 @@ def command(  # noqa: PLR0913 - one parameter per option
       mien audit identification --gallery people.db --probes probes/ -o report/
       mien audit identification --data faces/ --enrol 1 --strangers 0.5
     """
-    from mien.audit.identification import RATES, Identification
+    from mien.audit.recognition.identification import RATES, Identification
 
     wrong = [one for one in rates if not 0 < one < 1]
     if wrong:
@@ -68,7 +68,7 @@ def command(  # noqa: PLR0913 - one parameter per option
 
 
 def _of_gallery(sources: Sources, gallery: str, run: Run) -> tuple[Enrolled, tuple[OperatingPoint, ...]]:
-    from mien.audit.identification import of_gallery, same_space
+    from mien.audit.recognition.identification import of_gallery, same_space
     from mien.cli.options import gallery_at
 
     with gallery_at(gallery, read_only=True) as people:
@@ -81,11 +81,11 @@ def _of_gallery(sources: Sources, gallery: str, run: Run) -> tuple[Enrolled, tup
 
 
 def _of_data(sources: Sources, enrol: int, strangers: float, run: Run) -> tuple[Enrolled, tuple[OperatingPoint, ...]]:
-    from mien.audit.identification import of_captures
+    from mien.audit.recognition.identification import of_captures
 
     captures = sources.capture(run)
     run.made |= {"enrolled": f"the first {enrol} of each person", "strangers": strangers}
-    data = of_captures(captures, enrol, strangers, run.seed)
+    data = of_captures(captures, enrol, strangers, run.seed, sources.engine.points)
     return data, _policy(sources, (), len(data.owner), len(data.subjects))
 
 

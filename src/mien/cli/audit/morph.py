@@ -11,7 +11,7 @@ from mien.cli.audit.common import Run, audit_verb
 from mien.cli.options import rate
 
 if TYPE_CHECKING:
-    from mien.audit.attack_scores import Higher
+    from mien.audit.attacks.scores import Higher
     from mien.report import Report
 
 
@@ -53,9 +53,9 @@ def command(  # noqa: PLR0913 - one parameter per option
       mien audit morph --scores published.zip
       mien audit morph --detection detector.csv --macer 0.1
     """
-    from mien.audit.attack_scores import read_attacks
-    from mien.audit.morph import Morph, MorphData
-    from mien.audit.morph_scores import read_morphs
+    from mien.audit.attacks.morph import Morph, MorphData
+    from mien.audit.attacks.morph_scores import read_morphs
+    from mien.audit.attacks.scores import read_attacks
 
     compared = read_morphs(Path(scores), Path(thresholds) if thresholds else None) if scores else None
     detected = read_attacks(Path(detection), Path(dev) if dev else None, higher) if detection else None

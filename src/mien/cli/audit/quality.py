@@ -34,9 +34,9 @@ def command(sources: Sources, fmr: float, worst: int, ofiq: str | None, run: Run
       mien audit quality --data faces/ -o report/
       mien audit quality --data faces/ --ofiq ofiq_results.csv -o report/
     """
-    from mien.audit.capturing import forget, lost
+    from mien.audit.captures.capturing import forget, lost
+    from mien.audit.captures.resume import TEMPLATES
     from mien.audit.quality import Quality, look, with_reference
-    from mien.audit.resume import TEMPLATES
 
     pictures = sources.pictures()
     run.made |= {"data": str(sources.path), "pad": sources.pad, "models": models_of(sources.engine)}

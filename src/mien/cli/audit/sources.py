@@ -22,7 +22,7 @@ from mien.errors import UsageError
 
 if TYPE_CHECKING:
     from mien.audit.captures import Captures
-    from mien.audit.data import Labelled
+    from mien.audit.data import Ijb, Labelled
     from mien.cli.audit.common import Run
     from mien.engine import Engine
     from mien.report import Problem
@@ -39,27 +39,33 @@ class Sources:
     labels: str | None  # of --labels: CSV with path or subject, and columns of groups
     engine: Engine
     problems: list[Problem] = field(default_factory=list)
+    ijb: Ijb | None = None  # where --data is IJB-B or IJB-C: known once `pictures` was asked for
     _pictures: tuple[Labelled, ...] | None = None
 
     def pictures(self) -> tuple[Labelled, ...]:
         """The labelled pictures of --data, read once. Subjects come from --labels where it has the columns path and
         subject. Raises UsageError without --data."""
-        from mien.audit.data import has_subjects, pictures
+        from mien.audit.data import has_subjects, is_ijb, pictures, read_ijb
 
         if self._pictures is None:
             if self.path is None:
                 raise UsageError("No pictures are given.", "Give --data a folder with one subfolder per person.")
+            if is_ijb(self.path):
+                self.ijb = read_ijb(self.path)
+                self._pictures, self.problems = self.ijb.pictures, [*self.problems, *self.ijb.problems]
+                return self._pictures
             named = self.labels if self.labels is not None and has_subjects(self.labels) else None
             self._pictures, problems = pictures(self.path, self.pad, named)
             self.problems += problems
         return self._pictures
 
     def capture(self, run: Run, floor: float = 0.0) -> Captures:
-        """All pictures as captures, with a bar, and tells the run about data and models.
+        """All pictures (of IJB: all templates) as captures, with a bar, and tells the run about data and models.
 
         With -o, what is done is kept beside the report until it is written, so that a killed run goes on."""
-        from mien.audit.capturing import capture, forget, lost
-        from mien.audit.resume import TEMPLATES
+        from mien.audit.captures.capturing import capture, forget, lost
+        from mien.audit.captures.resume import TEMPLATES
+        from mien.audit.data import aggregate
 
         listed = self.pictures()
         run.made |= {"data": str(self.path), "pad": self.pad, "models": models_of(self.engine)}
@@ -71,7 +77,7 @@ class Sources:
         self.problems += lost(captures)
         if store is not None:
             run.after.append(lambda: forget(store))
-        return captures
+        return captures if self.ijb is None else aggregate(captures, self.ijb)
 
 
 def models_of(engine: Engine) -> dict[str, str]:
@@ -99,7 +105,7 @@ def with_pictures(required: bool = True, labels: bool = False) -> Decorator:
             show_default=True,
             help="Share of each side added around, for tight crops.",
         )(command)
-        text = "Folder per person, a zip of one, a .bin of InsightFace, or a flat folder (with --labels)."
+        text = "Folder per person, a zip of one, a .bin of InsightFace, IJB, or a flat folder (with --labels)."
         return click.option("--data", metavar="DATA", required=required, help=text)(command)
 
     return decorate

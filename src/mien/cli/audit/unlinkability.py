@@ -27,6 +27,6 @@ def command(scores: str, omega: float, bins: int | None, run: Run) -> Report:
     \b
       mien audit unlinkability --scores scores.csv -o report/
     """
-    from mien.audit.unlinkability import Unlinkability, read_links
+    from mien.audit.attacks.unlinkability import Unlinkability, read_links
 
     return Unlinkability(omega, bins, run.rounds, run.seed).run(read_links(Path(scores)))

@@ -44,7 +44,7 @@ def command(  # noqa: PLR0913 - one parameter per option
       mien audit verification --scores scores.csv
     """
     from mien.audit.data import read_scores
-    from mien.audit.verification import RATES, Verification
+    from mien.audit.recognition.verification import RATES, Verification
 
     wrong = [one for one in rates if not 0 < one < 1]
     if wrong:
@@ -68,8 +68,9 @@ def command(  # noqa: PLR0913 - one parameter per option
 
 def _of_pictures(sources: Sources, pairs: str | None, rates: tuple[float, ...], floor: float, run: Run) -> Report:
     from mien.audit.data import read_pairs
-    from mien.audit.trial import Paired
-    from mien.audit.verification import Verification
+    from mien.audit.recognition.trial import Paired
+    from mien.audit.recognition.verification import Verification
+    from mien.audit.recognition.verification_parts import pace
 
     if pairs is None and str(sources.path).lower().endswith(".bin"):
         pairs = str(sources.path)
@@ -80,7 +81,8 @@ def _of_pictures(sources: Sources, pairs: str | None, rates: tuple[float, ...], 
     captures = sources.capture(run, floor)
     audit = Verification(rates, sources.engine.points, run.rounds, run.seed)
     report = audit.run(captures if listed is None else Paired(captures, listed))
-    return replace(report, problems=tuple(dict.fromkeys((*sources.problems, *report.problems))))
+    tables = {**report.tables, "Speed": (*pace(sources.engine, sources.pictures()), *report.tables["Speed"])}
+    return replace(report, tables=tables, problems=tuple(dict.fromkeys((*sources.problems, *report.problems))))
 
 
 def _used(sources: Sources, listed: PairList) -> tuple[Sources, PairList]:
@@ -96,9 +98,9 @@ def _used(sources: Sources, listed: PairList) -> tuple[Sources, PairList]:
 
 def thinned(sources: Sources, most: int, run: Run) -> Sources:
     """No more than so many pictures of a person, drawn."""
-    from mien.audit.trial import drawn
+    from mien.audit.captures import at_most
 
     pictures = sources.pictures()
-    kept = drawn([one.subject for one in pictures], most, run.seed)
+    kept = at_most([one.subject for one in pictures], most, run.seed)
     run.made |= {"at most": f"{most} pictures of a person", "pictures passed over": len(pictures) - len(kept)}
     return replace(sources, _pictures=tuple(pictures[index] for index in kept))
