@@ -23,7 +23,7 @@ from mien.errors import UsageError
     type=click.Choice(["standard", "exact", "open-probe"]),
     default="standard",
     help="standard: 128 bits also against quantum computers; exact: scores of rounded templates without error; "
-    "open-probe: the matcher sees the probe, not the gallery and not the scores, at a quarter of the size.",
+    "open-probe: the matcher sees the probe, not the gallery and not the scores; scores within 1e-3.",
 )
 @click.option(
     "--quota", type=click.IntRange(1), metavar="N", help="Searches a day that these keys answer (default 10000)."

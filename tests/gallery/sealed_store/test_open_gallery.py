@@ -15,7 +15,7 @@ from mien.gallery.sealed import life
 from mien.gallery.sealed.index import Index
 from mien.gallery.sealed.keys import Keys, load, load_public
 from mien.gallery.sealed.matcher import Matcher
-from mien.gallery.sealed.open_probe import OpenKey, open_probe
+from mien.gallery.sealed.open_probe import OpenKey, open_probe, open_templates
 from mien.gallery.sealed.opening import make_keys, new_head, open_sealed, public_bytes
 from mien.gallery.sealed.probe_device import Probe, ProbeDevice
 from mien.gallery.sealed.profiles import OPEN, Layout
@@ -93,8 +93,6 @@ def test_forget_really_erases(people: Path, at: Path, of: Of) -> None:
         assert all(abs(score - others[name]) < 1e-3 for name, score in found.items())
         assert gallery.verify() == []
     held = keys.secret.open_key(DIMENSION)
-    from mien.gallery.sealed.open_probe import open_templates
-
     before, after = (open_templates(held, body[None]) for body in (old, only_group(people)))
     assert all(np.abs(before - vector).max(axis=1).min() < 1e-3 for vector in gone)  # the test would see it
     assert all(np.abs(after - vector).max(axis=1).min() > 0.1 for vector in gone)
@@ -173,7 +171,9 @@ def test_probes_of_other_shapes_and_answers_without_the_probe_are_refused(people
         with pytest.raises(UsageError, match="with the probe at hand"):
             holder.matches(index, response, 1)
         assert holder.matches(index, response, 1, of(1)[0].template.vector)[0].subject == "p1"
-        with pytest.raises(GalleryError, match="refused"):  # an answer to something else
+        with pytest.raises(
+            GalleryError, match="refused"
+        ):  # another probe takes away the wrong secrets, and noise is left
             holder.matches(index, response, 1, of(2)[0].template.vector)
     matcher.close()
 
