@@ -152,9 +152,9 @@ def sanitise(public: PublicKey, layout: Layout, response: U32) -> U32:
 
     Without it a degree-2 response lets whoever holds the secret key solve for the gallery's rows. Encryptions of zero are
     added on (r0, r1) and on (r1, r2), the coefficients that hold no score are masked, and scores get noise, uniform within
-    `FLOOD` (2^-11 = 0.0005), that hides
-    most of what the encryption's noise would tell of the templates (docs/concepts/sealed-threat-model.md says how much). Scores stay within 1e-3; the
-    exact profile is then not exact. This construction has not been reviewed by a third party.
+    `FLOOD` (2^-11 = 0.0005), that hides most of what the encryption's noise would tell of the templates (how much:
+    docs/concepts/sealed-threat-model.md). Scores stay within 1e-3; the exact profile is then not exact. This construction
+    has not been reviewed by a third party.
     """
     of = public.profile
     of.check(layout)
