@@ -71,7 +71,6 @@ from dataclasses import MISSING, dataclass, field, fields
 from datetime import date
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal, TypeVar, cast
-from urllib.parse import urlsplit
 
 from mien.errors import ModelError
 from mien.types import OperatingPoint
@@ -84,6 +83,7 @@ Output = Literal["probabilities", "logits"]
 STATED = ("intended_use", "not_for", "people", "consent", "oversight", "contact")
 
 _NAME = re.compile(r"[a-z0-9_]+")
+_WEB = re.compile(r"https?://[^/?#\s\[\]]+([/?#].*)?")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 T = TypeVar("T")
 
@@ -353,8 +353,7 @@ class _Table:
 
     def web(self, key: str) -> str:
         value = self.get(key, str)
-        parts = urlsplit(value)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        if not _WEB.fullmatch(value):
             raise self.bad(key, f"is {value!r}, which is no http or https address")
         return value
 
