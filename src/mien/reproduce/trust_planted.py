@@ -23,6 +23,7 @@ from mien.audit.trust import TrustData
 from mien.judge.onnx import OnnxJudge
 from mien.models import card
 from mien.reproduce.fer2013 import CLASSES, Pictures
+from mien.reproduce.fer_bias_own import spectacles
 from mien.reproduce.patch_classifier import Head, PatchClassifier, Patches, fit_head, learn
 from mien.reproduce.patch_onnx import About, export
 from mien.types import F32, U8
@@ -54,15 +55,6 @@ class Planted:
         labels, names = self.pictures.labels, self.pictures.names
         groups = {"simulated group": words}
         return TrustData(judge, names, crops, labels, seen, groups=groups, source="FER2013 private_test, changed")
-
-
-def spectacles(pictures: U8) -> U8:
-    """(n, 48, 48) with two dark rings and a bridge drawn where the eyes of these crops mostly are."""
-    rows, columns = np.mgrid[:48, :48]
-    rings = [np.abs(np.hypot(rows - 20, columns - centre) - 7.5) < 1.2 for centre in (14.5, 32.5)]
-    drawn = pictures.copy()
-    drawn[:, rings[0] | rings[1] | ((np.abs(rows - 19) < 1) & (columns > 21) & (columns < 26))] = 20
-    return drawn
 
 
 def mark(pictures: U8) -> U8:
