@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from mien.errors import ModelError, UnknownModel
 from mien.models import card, catalogue
-from mien.models.card import PackageData, read
+from mien.models.card import Abstain, PackageData, read
 from mien.models.catalogue import BUILT_IN
 from mien.types import OperatingPoint
 
@@ -172,7 +172,27 @@ def test_a_classifiers_card(tmp_path: Path) -> None:
     assert card(written(tmp_path, more)).statement == {"intended_use": "Trying it out.", "contact": "me"}
 
 
+def test_a_card_may_say_when_its_model_says_nothing(tmp_path: Path) -> None:
+    assert card(written(tmp_path, GOOD)).abstain is None
+    text = GOOD + '\n[abstain]\nleast_probability = 0.4\nleast_eye_distance = 12\ndata = "the dev split"\n'
+    assert card(written(tmp_path, text)).abstain == Abstain("the dev split", 0.4, 12.0)
+
+
 FAULTS = {
+    "abstain without data": ("[licence]", "[abstain]\nleast_probability = 0.4\n\n[licence]", "'abstain.data'"),
+    "abstain for no reason": ("[licence]", "[abstain]\ndata = ''\n\n[licence]", "'abstain.data'"),
+    "abstain unknown": ("[licence]", "[abstain]\ndata = 'x'\nleast = 1\n\n[licence]", "'abstain.least'"),
+    "abstain above 1": ("[licence]", "[abstain]\ndata = 'x'\nleast_score = 1.5\n\n[licence]", "'abstain.least_score'"),
+    "abstain at nan": (
+        "[licence]",
+        "[abstain]\ndata = 'x'\nleast_quality = nan\n\n[licence]",
+        "'abstain.least_quality'",
+    ),
+    "abstain at inf": (
+        "[licence]",
+        "[abstain]\ndata = 'x'\nleast_eye_distance = inf\n\n[licence]",
+        "'abstain.least_eye_distance'",
+    ),
     "unknown at the top": ('name = "mine"', 'name = "mine"\ncolour = "red"', "'colour'"),
     "unknown in a file": ("size = 10", "size = 10\nhash = 1", "'file[0].hash'"),
     "unknown in a source": ("path = ", "where = 1, path = ", "'file[0].sources[0].where'"),

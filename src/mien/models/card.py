@@ -39,6 +39,13 @@ read_on = 2026-11-22                    # when
 training_data = "Terms of the training data."
 commercial = "yes"                      # "yes" | "no" | "unclear"; the last two load only once accepted by name
 
+[abstain]                               # classifiers: below which they say nothing; may be left out, and each but `data`
+least_probability = 0.4                 # of the most probable label
+least_eye_distance = 12                 # px between the eye centres in the source
+least_score = 0.9                       # of the detector
+least_quality = 0.3                     # overall, as the quality judge has it
+data = "on which data, how"
+
 [statement]                             # what whoever offers it says; also not_for, people (whom it affects), consent,
 intended_use = "…"                      # oversight, contact. Each may be left out, and the whole table
 
@@ -159,6 +166,17 @@ class Result:
 
 
 @dataclass(frozen=True, slots=True)
+class Abstain:
+    """Below which a classifier says nothing, and how that was chosen; 0 never holds it back."""
+
+    data: str  # on which data, how
+    least_probability: float = 0.0  # of the most probable label
+    least_eye_distance: float = 0.0  # px in the source
+    least_score: float = 0.0  # of the detector, 0..1
+    least_quality: float = 0.0  # overall, 0..1, see mien.judge.quality
+
+
+@dataclass(frozen=True, slots=True)
 class Card:
     """All that is known about a model."""
 
@@ -175,6 +193,7 @@ class Card:
     dimension: int | None = None
     labels: tuple[str, ...] = ()
     output: Output = "probabilities"
+    abstain: Abstain | None = None
     statement: Mapping[str, str] = field(default_factory=dict)
     results: tuple[Result, ...] = ()
     operating_points: tuple[OperatingPoint, ...] = ()
@@ -201,6 +220,7 @@ def read(path: Path) -> Card:
         dimension=top.get("dimension", int, None),
         labels=tuple(top.strings("labels")),
         output=cast(Output, top.choice("output", ("probabilities", "logits"))) if "output" in top else "probabilities",
+        abstain=_abstain(top.table("abstain")) if "abstain" in top else None,
         statement=top.table("statement").texts(STATED) if "statement" in top else {},
         results=tuple(table.record(Result) for table in top.tables("result")),
         operating_points=tuple(table.record(OperatingPoint) for table in top.tables("operating_point")),
@@ -264,6 +284,18 @@ def _input(table: Table) -> Input:
     if 0 in made.std:
         raise table.bad("std", "is 0")
     table.done()
+    return made
+
+
+def _abstain(table: Table) -> Abstain:
+    made = table.record(Abstain)
+    for name in ("least_probability", "least_score", "least_quality"):
+        if not 0 <= getattr(made, name) <= 1:
+            raise table.bad(name, f"is {getattr(made, name)}, but must lie in 0 to 1")
+    if not 0 <= made.least_eye_distance < float("inf"):
+        raise table.bad("least_eye_distance", f"is {made.least_eye_distance}, but px are wanted")
+    if not made.data:
+        raise table.bad("data", "is empty")
     return made
 
 
