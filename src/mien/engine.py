@@ -76,7 +76,7 @@ class Engine:
         threads: int | None = None,
     ) -> None:
         self.threads = threads or os.cpu_count() or 1
-        self._names = (detector, embedder, ("quality", *judges))
+        self._names = (detector, embedder, ("quality", *(name for name in judges if name != "quality")))
         self._lock = RLock()
 
     @cached_property
@@ -122,9 +122,10 @@ class Engine:
         """The faces of one frame, largest first."""
         return self.detector.detect([frame])[0]
 
-    def clips(self, source: Source, progress: Progress | None = None) -> Iterator[Clip]:
+    def clips(self, source: Source, progress: Progress | None = None, every: float | None = None) -> Iterator[Clip]:
         """One clip per person of a picture; bounded windows per person of a video, each when it is complete.
 
+        `every`: length of the windows in s, 0 for each frame by itself; None for what `identify` looks at.
         `progress` is called with the time in s of each frame of a video and its duration, None where that is unknown.
         Raises MediaNotFound, UnreadableMedia; a video that fails half-way first hands over what was seen."""
         if isinstance(source, (Frame, np.ndarray)) or media.kind(source) == "image":
@@ -133,7 +134,16 @@ class Engine:
             return
         with media.open_video(source) as video:
             frames = _told(video.frames(), video.duration, progress)
-            yield from windows(frames, Tracker(self.detector), fps=video.fps)
+            yield from windows(frames, Tracker(self.detector), fps=video.fps, every=every)
+
+    def readings(
+        self, source: Source, every: float = 1.0, progress: Progress | None = None
+    ) -> Iterator[tuple[Clip, list[Reading]]]:
+        """What the judges read off everybody seen: once off a picture, every so many seconds (0: each frame) off a video.
+
+        Nothing is held longer than its window. Raises as `clips`."""
+        for clip in self.clips(source, progress, every):
+            yield clip, self.judge(clip)
 
     def judge(self, clip: Clip) -> list[Reading]:
         """All judges' readings; a need that the clip does not meet is a reading with its reason and no score."""

@@ -80,3 +80,31 @@ def test_what_was_seen_before_an_interruption_is_handed_over() -> None:
 
 def test_an_empty_film_gives_nothing() -> None:
     assert not list(clips(frames(3), Scripted([set()] * 3), fps=25))
+
+
+def test_windows_of_seconds_lie_on_the_clock_of_the_source_for_everybody() -> None:
+    script = [{1} if index < 20 else {1, 2} for index in range(60)]
+    found = [told(clip) for clip in clips(frames(60), Scripted(script), fps=25, every=1.0)]
+    first, second = [(1, 0, 24, False), (2, 20, 24, False)], [(1, 25, 49, False), (2, 25, 49, False)]
+    assert found == [*first, *second, (1, 50, 59, True), (2, 50, 59, True)]
+
+
+def test_windows_of_no_length_are_single_frames() -> None:
+    found = [told(clip) for clip in clips(frames(3), Scripted([{1}] * 3), fps=25, every=0)]
+    assert found == [(1, 0, 0, False), (1, 1, 1, False), (1, 2, 2, True)]
+
+
+def test_of_long_windows_a_bounded_number_of_faces_is_kept_evenly_spread() -> None:
+    found = list(clips(frames(250), Scripted([{1}] * 250), fps=25, length=10, every=5.0))
+    assert [told(clip)[1:3] for clip in found] == [(0, 117), (125, 242)]
+    for clip in found:
+        steps = np.diff([face.frame.index for face in clip.faces])
+        assert len(clip.faces) == 10 and clip.fps == pytest.approx(25 / 13)
+        assert set(steps) == {13}
+
+
+def test_frames_that_come_faster_than_the_video_says_hold_no_more() -> None:
+    """A variable rate: 100 frames within one second of a video that claims 10 per second."""
+    many = [Frame(np.zeros((720, 1280, 3), np.uint8), "film", index, index / 100) for index in range(100)]
+    (clip,) = clips(many, Scripted([{1}] * 100), fps=10, length=10, every=1.0)
+    assert len(clip.faces) == 10

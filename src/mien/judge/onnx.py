@@ -10,6 +10,12 @@ Crops. The card's `template` says which part of the picture the graph sees, its 
 
 A picture that is a crop already goes in as it is (`crops_of`), scaled to `size`. A graph whose input is uint8 takes raw
 RGB crops with channels last and does the rest itself, as those that mien builds do.
+
+Not enough evidence. Faces below the limits of the card's [abstain] are left out; when none is left, or the most
+probable label is below `least_probability`, the reading has no scores and says why (`mien.judge.evidence`).
+
+A classifier of expressions whose labels are known words gives a second reading, `valence_arousal`, where it gave the
+first: derived from the probabilities, not measured (`mien.judge.circumplex`).
 """
 
 from __future__ import annotations
@@ -22,6 +28,8 @@ from numpy.typing import NDArray
 
 from mien import align, models
 from mien.errors import ModelCorrupt, UsageError
+from mien.judge.circumplex import position
+from mien.judge.evidence import lacking, unclear
 from mien.models import Card
 from mien.protocols import Needs
 from mien.types import U8, Clip, Face, Reading
@@ -34,11 +42,12 @@ F64 = NDArray[np.float64]
 _BATCH = 64  # crops per run: more gain nothing and hold memory
 _SLACK = 1e-3  # by which probabilities may miss the sum of 1
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601; grey stays what it is
+_DERIVED = "derived from the probabilities of the expressions, not measured"
 _REMEDY = "Run `mien models verify`; a graph of your own must fit its card."
 
 
 class OnnxJudge:
-    """Clips to one reading of probabilities: the mean over the clip's faces. May be called from several threads."""
+    """Clips to a reading of probabilities: the mean over the clip's faces. May be called from several threads."""
 
     needs = Needs()
 
@@ -77,10 +86,23 @@ class OnnxJudge:
         self._batch = entry.shape[0] if isinstance(entry.shape[0], int) else _BATCH
 
     def judge(self, clip: Clip) -> list[Reading]:
-        """One reading: each label's probability, mean over the faces. Raises InputError for points that fit no face."""
-        found = self.probabilities(self.crops(clip.faces)).mean(0)
+        """Each label's probability, mean over the faces that show enough; of expressions valence and arousal too.
+
+        Raises InputError for points that fit no face."""
+        span = clip.span if clip.fps > 0 else None
+        lacks = {index: why for index, face in enumerate(clip.faces) if (why := lacking(face, self.card.abstain))}
+        faces = [face for index, face in enumerate(clip.faces) if index not in lacks]
+        if not faces:
+            best = clip.faces.index(clip.best)
+            return [Reading(self.kind, {}, self.name, span=span, reasons=lacks[best])]
+        found = self.probabilities(self.crops(faces)).mean(0)
         scores = {label: float(value) for label, value in zip(self.labels, found, strict=True)}
-        return [Reading(self.kind, scores, self.name, span=clip.span if clip.fps > 0 else None)]
+        if doubt := unclear(scores, self.card.abstain):
+            return [Reading(self.kind, {}, self.name, span=span, reasons=(doubt,))]
+        readings = [Reading(self.kind, scores, self.name, span=span)]
+        if self.kind == "expression" and (placed := position(scores)) is not None:
+            readings.append(Reading("valence_arousal", placed, self.name, "-1..1", span, (_DERIVED,)))
+        return readings
 
     def crops(self, faces: Sequence[Face]) -> U8:
         """(n, h, w, 3) what the graph sees of each face, RGB."""
