@@ -23,7 +23,8 @@
     │   ├── GalleryBusy         75  another process is writing
     │   ├── SpaceMismatch       65  templates of another model
     │   └── UnknownSubject      66
-    └── EvidenceError           65  the data cannot support the number asked for
+    ├── EvidenceError           65  the data cannot support the number asked for
+    └── TrainingFailed          70  a loss is no number, or memory ran out; what was learnt before is kept
 
 The numbers are exit codes of the command line (after sysexits.h); `status` is the HTTP status that fits.
 Each message is one sentence that names the thing; `remedy` is one that says what to do.
@@ -189,3 +190,7 @@ class EvidenceError(MienError):
 
     exit_code = 65
     status = 422
+
+
+class TrainingFailed(MienError):
+    """A loss is no number, or memory ran out; the last good checkpoint is kept."""

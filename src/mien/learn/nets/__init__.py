@@ -1,0 +1,1 @@
+"""Networks in plain torch. Imported only where something is trained."""
