@@ -8,14 +8,14 @@ and a number that JSON cannot hold (NaN, infinity) is an error rather than an in
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from typing import Any
 
 import numpy as np
 
 from mien.errors import MienError
-from mien.types import Clip, Decision, Face, Frame, Sample, Template
+from mien.types import Clip, Decision, Face, Frame, Reading, Sample, Template
 
 Json = dict[str, Any]
 
@@ -72,6 +72,16 @@ def face(noun: Face) -> Json:
 def clip(noun: Clip) -> Json:
     """A clip as its faces and span."""
     return {"faces": [face(one) for one in noun.faces], "fps": noun.fps, "span": list(noun.span), "ended": noun.ended}
+
+
+def seen(noun: Clip, readings: Sequence[Reading]) -> Json:
+    """The best face of a clip with what was read off the clip; `span` is None for a picture."""
+    video = noun.faces[0].track >= 0
+    return face(noun.best) | {
+        "span": encode(noun.span) if video else None,
+        "faces": len(noun.faces),
+        "readings": encode(list(readings)),
+    }
 
 
 def template(noun: Template, *, vectors: bool = False) -> Json:

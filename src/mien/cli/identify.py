@@ -16,7 +16,7 @@ from mien.cli.group import verb
 from mien.cli.options import gallery_at, with_engine, with_keys, with_policy
 from mien.cli.output import Column, Listing, Output, Step, answers
 from mien.cli.pictures import Canvas
-from mien.cli.sources import Refused, gather
+from mien.cli.sources import Refused, Share, gather, is_still
 from mien.errors import InputError, MienError
 from mien.types import Decision
 
@@ -102,13 +102,13 @@ class _Work:
 
     def do(self, sources: list[str | Path]) -> None:
         """Stills side by side on all threads, each video by itself as it goes."""
-        for still, group in groupby(sources, key=_is_still):
+        for still, group in groupby(sources, key=is_still):
             if still:
                 for source, answer in self.engine.map(self._still, group):
                     self._note(source, iter(answer) if isinstance(answer, list) else answer)
             else:
                 for source in group:
-                    share = _Share(self.step)
+                    share = Share(self.step)
                     self._note(source, self.engine.identify(source, self.people, self.policy, share), share)
 
     def code(self) -> int:
@@ -120,7 +120,7 @@ class _Work:
     def _still(self, source: str | Path) -> list[Decision]:
         return list(self.engine.identify(source, self.people, self.policy))
 
-    def _note(self, source: str | Path, answers: Iterator[Decision] | MienError, share: _Share | None = None) -> None:
+    def _note(self, source: str | Path, answers: Iterator[Decision] | MienError, share: Share | None = None) -> None:
         seen: list[Decision] = []
         try:
             if isinstance(answers, MienError):
@@ -139,26 +139,3 @@ class _Work:
         if self.canvas is not None and seen:
             self.canvas.decisions(source, seen)
         self.step(1 - (share.done if share else 0))
-
-
-@dataclass
-class _Share:
-    """Moves the bar by the part of a video that was seen, in hundredths."""
-
-    step: Step
-    done: float = 0.0
-
-    def __call__(self, time: float, duration: float | None) -> None:
-        part = min(1.0, time / duration) if duration else 0.0
-        if part >= self.done + 0.01:
-            self.step(part - self.done)
-            self.done = part
-
-
-def _is_still(source: str | Path) -> bool:
-    from mien.media import kind
-
-    try:
-        return bool(kind(source) == "image")
-    except MienError:
-        return True  # said when it is opened

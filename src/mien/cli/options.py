@@ -40,6 +40,17 @@ def requirement(text: str) -> tuple[str, str, float]:
         raise click.BadParameter(f"'{text}' is no requirement: write for instance liveness:live:0.9.") from None
 
 
+def seconds(text: str) -> float:
+    """A length of windows: 0 to 60 s."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 60:
+        raise click.BadParameter(f"'{text}' is no length of windows: write 0 to 60 (s).")
+    return value
+
+
 def pair(text: str) -> tuple[str, str]:
     """key=value as (key, value)."""
     key, equals, value = text.partition("=")
@@ -57,7 +68,9 @@ def with_engine(judges: bool = False) -> Decorator:
         @click.option("--threads", type=click.IntRange(1), help="Workers for many pictures (default: all cores).")
         @functools.wraps(function)
         def wrapped(*words: Any, detector: str, embedder: str, threads: int | None, **options: Any) -> Any:
-            named = {"detector": detector, "embedder": embedder, "judges": options.pop("judge", ()), "threads": threads}
+            judged = options.pop("judge", ())  # one by argument, or several by option
+            judged = (judged,) if isinstance(judged, str) else judged
+            named = {"detector": detector, "embedder": embedder, "judges": judged, "threads": threads}
             chosen = {key: value for key, value in named.items() if value}
             return function(*words, engine=make_engine(**chosen), **options)
 

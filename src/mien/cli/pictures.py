@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mien.errors import CannotWrite, UsageError
 from mien.types import U8, Decision, Face, Frame
 
+if TYPE_CHECKING:
+    from mien.media import Band, Panel
+
 ROWS = 40  # people on one timeline; more would not be looked at
 TILE = 256  # px, side of a shot on the sheet of shots
+WINDOWS = 2000  # windows of one person on a timeline, at most; then neighbours are merged
 SHOTS = 5  # shots of one person on the sheet
 NAMELESS = {"accept": "recognised", "reject": "not enrolled", "abstain": "cannot tell"}
 
@@ -48,15 +53,26 @@ class Canvas:
         """One frame with its faces marked."""
         from mien.media import draw_faces
 
-        self._write(draw_faces(faces[0].frame, faces), source, "marked.jpg")
+        self.write(draw_faces(faces[0].frame, faces), source, "marked.jpg")
 
     def decisions(self, source: str | Path, decisions: Sequence[Decision]) -> None:
         """A still with everybody's name, or a video's timeline and shots."""
         if decisions[0].span is None:
             self._still(source, decisions)
         else:
-            self._write(_timeline(source, decisions), source, "timeline.png")
-            self._write(_sheet(decisions), source, "shots.jpg")
+            self.write(_timeline(source, decisions), source, "timeline.png")
+            self.write(_sheet(decisions), source, "shots.jpg")
+
+    def readings(self, source: str | Path, seen: Sequence[tuple[Face, Mapping[str, Any]]]) -> None:
+        """A still with what was read off each face, from the records of `mien judge`."""
+        from mien.media import draw_panels
+
+        faces = [face for face, _ in seen]
+        self.write(draw_panels(faces[0].frame, faces, [_panel(record) for _, record in seen]), source, "read.jpg")
+
+    def strip(self, source: str | Path, labels: Sequence[str]) -> Strip:
+        """What is to become the timeline of a video's readings."""
+        return Strip(self, source, labels)
 
     def _still(self, source: str | Path, decisions: Sequence[Decision]) -> None:
         from mien.media import draw_faces, read_image
@@ -65,9 +81,10 @@ class Canvas:
         whole = faces[0].frame if faces[0].origin == (0.0, 0.0, 1.0) else read_image(source)
         labels = [named(decision) for decision in decisions]
         marked = draw_faces(whole, faces, labels, [decision.verdict for decision in decisions])
-        self._write(marked, source, "marked.jpg")
+        self.write(marked, source, "marked.jpg")
 
-    def _write(self, picture: Frame, source: str | Path, what: str) -> None:
+    def write(self, picture: Frame, source: str | Path, what: str) -> None:
+        """A picture about a source. Raises CannotWrite, and UsageError where it would go over the source."""
         from mien.media import write_image
 
         target = self.single or self._free(source, what)
@@ -81,6 +98,80 @@ class Canvas:
         stem = "".join(char if char.isalnum() or char in "-_ ." else "_" for char in Path(str(source)).stem)[:80]
         names = (f"{stem or 'source'}{'' if number == 1 else f'-{number}'}.{what}" for number in range(1, 1_000_000))
         return next(path for name in names if str(path := self.home / name) not in self.written)
+
+
+@dataclass(slots=True)
+class Strip:
+    """The timeline of a video's readings as it grows; long videos lose detail, not memory."""
+
+    canvas: Canvas
+    source: str | Path
+    labels: Sequence[str]  # those that are drawn, in the order they are stacked
+    tracks: dict[int, _Track] = field(default_factory=dict)
+
+    def add(self, face: Face, record: Mapping[str, Any]) -> None:
+        """What was read of one person in one window."""
+        if face.track not in self.tracks and len(self.tracks) == ROWS:
+            return
+        self.tracks.setdefault(face.track, _Track()).add(face, record)
+
+    def write(self) -> None:
+        """Draw it."""
+        from mien.media import bands
+
+        rows = [track.band(f"track {number}") for number, track in sorted(self.tracks.items())]
+        last = max((span[1] for row in rows for span in row.spans), default=0.0)
+        picture = bands(rows, self.labels, _length(self.source, last), Path(str(self.source)).name)
+        self.canvas.write(picture, self.source, "readings.png")
+
+
+@dataclass(slots=True)
+class _Track:
+    """One person of a strip."""
+
+    spans: list[tuple[float, float]] = field(default_factory=list)
+    shares: list[Mapping[str, float]] = field(default_factory=list)
+    worth: float = -1.0
+    shot: U8 | None = None
+
+    def add(self, face: Face, record: Mapping[str, Any]) -> None:
+        measured = {record["score_of"]: record["value"]} if record["score_of"] else {}
+        self.spans.append(tuple(record["span"]))
+        self.shares.append(record["scores"] if record["label"] is not None else measured)
+        worth = face.eye_distance * face.score
+        if worth > self.worth:
+            self.worth, self.shot = worth, _portrait(face).copy()
+        if len(self.spans) >= WINDOWS:
+            self._halve()
+
+    def band(self, label: str) -> Band:
+        """One row of the timeline."""
+        from mien.media import Band
+
+        read = [shares for shares in self.shares if shares]
+        means = {name: sum(one.get(name, 0.0) for one in read) / len(read) for name in (read[0] if read else {})}
+        note = ", ".join(f"{name} {value:.2f}" for name, value in sorted(means.items(), key=lambda one: -one[1])[:2])
+        return Band(label, f"mean: {note}" if note else "cannot tell", self.spans, self.shares, self.shot)
+
+    def _halve(self) -> None:
+        """Neighbours become one, with the mean of what was read."""
+        pairs = list(zip(self.spans[::2], self.spans[1::2], self.shares[::2], self.shares[1::2], strict=False))
+        self.spans = [(first[0], second[1]) for first, second, _, _ in pairs]
+        self.shares = [
+            {name: (one.get(name, 0.0) + other.get(name, 0.0)) / 2 for name in one} if one and other else one or other
+            for _, _, one, other in pairs
+        ]
+
+
+def _panel(record: Mapping[str, Any]) -> Panel:
+    from mien.media import Panel
+
+    scores: Mapping[str, float] = record["scores"]
+    if not scores:
+        return Panel("cannot tell", {}, sure=False)
+    order = sorted(scores, key=lambda name: -scores[name]) if record["label"] is not None else list(scores)
+    bars = {name: scores[name] for name in order} if all(0 <= value <= 1 for value in scores.values()) else {}
+    return Panel(f"{record['score_of']} {record['value']:.2f}", bars)
 
 
 def named(decision: Decision) -> str:
@@ -105,9 +196,13 @@ def _timeline(source: str | Path, decisions: Sequence[Decision]) -> Frame:
 
 
 def _duration(source: str | Path, decisions: Sequence[Decision]) -> float:
+    return _length(source, max((decision.span[1] for decision in decisions if decision.span), default=0.0))
+
+
+def _length(source: str | Path, last: float) -> float:
+    """s of a video in which somebody was seen last at `last` s."""
     from mien.media import open_video
 
-    last = max((decision.span[1] for decision in decisions if decision.span), default=0.0)
     if not Path(source).is_file():  # a camera must not be opened again only to be measured
         return max(last, 1.0)
     with open_video(source) as video:

@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mien.errors import MediaNotFound, MienError
+
+if TYPE_CHECKING:
+    from mien.cli.output import Step
 
 Refused = list[tuple[str, MienError]]
 # Files of these names that turn out to be something else are failures; of other names, they were never meant.
@@ -80,3 +84,27 @@ def gather_people(folder: str) -> tuple[dict[str, list[Path]], Found]:
     if not people and not found.refused:
         raise MediaNotFound(f"{folder} holds no folder with pictures.", "Give a folder with one subfolder per person.")
     return people, found
+
+
+@dataclass
+class Share:
+    """Moves a bar by the part of a video that was seen, in hundredths."""
+
+    step: Step
+    done: float = 0.0
+
+    def __call__(self, time: float, duration: float | None) -> None:
+        part = min(1.0, time / duration) if duration else 0.0
+        if part >= self.done + 0.01:
+            self.step(part - self.done)
+            self.done = part
+
+
+def is_still(source: str | Path) -> bool:
+    """Whether a source is a picture; what cannot be opened counts as one, and is told when it is opened."""
+    from mien.media import kind
+
+    try:
+        return bool(kind(source) == "image")
+    except MienError:
+        return True

@@ -69,6 +69,7 @@ class Quality:
     name = "quality"
     kind = "quality"
     needs = Needs()
+    labels = ("overall", "size", "sharpness", "contrast", "highlights", "noise", "pose", "inside", "detector")
 
     def judge(self, clip: Clip) -> list[Reading]:
         """One reading of the clip's best face, with a reason in words for each component that is poor."""

@@ -13,14 +13,19 @@ if TYPE_CHECKING:
     from mien.media.audio import read_audio
     from mien.media.draw import draw_faces
     from mien.media.image import read_image, write_image
+    from mien.media.panels import Band, Panel, bands, draw_panels
     from mien.media.source import find, folder_per_person, frames_of, kind
     from mien.media.timelines import TimelineRow, timeline
     from mien.media.video import Video, open_video
 
 _HOME = {
+    "Band": "panels",
+    "Panel": "panels",
     "TimelineRow": "timelines",
     "Video": "video",
+    "bands": "panels",
     "draw_faces": "draw",
+    "draw_panels": "panels",
     "find": "source",
     "folder_per_person": "source",
     "frames_of": "source",
@@ -32,9 +37,13 @@ _HOME = {
     "write_image": "image",
 }
 __all__ = [
+    "Band",
+    "Panel",
     "TimelineRow",
     "Video",
+    "bands",
     "draw_faces",
+    "draw_panels",
     "find",
     "folder_per_person",
     "frames_of",

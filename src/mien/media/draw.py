@@ -81,10 +81,11 @@ def _place(face: Face, text: str, size: int, frame: Frame, placed: Sequence[Rect
     tops = [y0 - height, y1, y0, y0 - 2 * height, y1 + height]
     inside = [top for top in tops if 0 <= top <= frame.height - height] or [max(0.0, min(y0, frame.height - height))]
     places = [(left, top, left + width, top + height) for top in inside]
-    return next((place for place in places if not any(_overlap(place, other) for other in placed)), places[0])
+    return next((place for place in places if not any(overlap(place, other) for other in placed)), places[0])
 
 
-def _overlap(one: Rectangle, other: Rectangle) -> bool:
+def overlap(one: Rectangle, other: Rectangle) -> bool:
+    """Whether two rectangles share any area."""
     return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
 
 

@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from PIL.Image import Image
     from PIL.ImageDraw import ImageDraw
 
-_PAPER: Colour = (255, 255, 255)
-_INK: Colour = (24, 24, 27)
-_PALE_INK: Colour = (113, 113, 122)
-_GRID: Colour = (228, 228, 231)
-_LANE: Colour = (244, 244, 245)
+PAPER: Colour = (255, 255, 255)
+INK: Colour = (24, 24, 27)
+PALE_INK: Colour = (113, 113, 122)
+GRID: Colour = (228, 228, 231)
+LANE: Colour = (244, 244, 245)
 _STEPS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 43200, 86400)  # s
-_WIDTH, _ROW, _PAD, _THUMB, _LANES, _HEAD, _AXIS = 1600, 96, 28, 76, 440, 76, 56  # px
+WIDTH, _ROW, PAD, THUMB, LANES, HEAD, AXIS = 1600, 96, 28, 76, 440, 76, 56  # px
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,15 +45,15 @@ def timeline(rows: Sequence[TimelineRow], duration: float, title: str = "") -> F
 
     if not duration > 0 or not np.isfinite(duration):
         raise UsageError(f"A timeline of {duration} s cannot be drawn.", "Give the duration of the video in seconds.")
-    height = _HEAD + _ROW * max(1, len(rows)) + _AXIS
-    picture = Image.new("RGB", (_WIDTH, height), _PAPER)
+    height = HEAD + _ROW * max(1, len(rows)) + AXIS
+    picture = Image.new("RGB", (WIDTH, height), PAPER)
     draw = ImageDraw.Draw(picture)
     _header(draw, title or "Who was seen when")
-    _axis(draw, duration, height)
+    axis(draw, duration, height)
     if not rows:
-        draw_text(draw, (_PAD, _HEAD + _ROW * 0.6), "Nobody was seen.", 24, _PALE_INK)
+        draw_text(draw, (PAD, HEAD + _ROW * 0.6), "Nobody was seen.", 24, PALE_INK)
     for number, row in enumerate(rows):
-        _row(picture, draw, row, duration, _HEAD + number * _ROW)
+        _row(picture, draw, row, duration, HEAD + number * _ROW)
     return Frame(np.array(picture), source=title)
 
 
@@ -63,60 +63,61 @@ def _header(draw: ImageDraw, title: str) -> None:
         ("somebody else", "reject"),
         ("cannot tell", "abstain"),
     ]
-    x = float(_WIDTH - _PAD)
+    x = float(WIDTH - PAD)
     for words, verdict in reversed(legend):
         x -= text_width(words, 18)
-        draw_text(draw, (x, 46), words, 18, _PALE_INK)
+        draw_text(draw, (x, 46), words, 18, PALE_INK)
         draw.rounded_rectangle((x - 26, 32, x - 10, 48), 4, fill=COLOURS[verdict])
         x -= 56
-    draw_text(draw, (_PAD, 48), fitted(title, 28, x - 2 * _PAD), 28, _INK)
+    draw_text(draw, (PAD, 48), fitted(title, 28, x - 2 * PAD), 28, INK)
 
 
-def _axis(draw: ImageDraw, duration: float, height: int) -> None:
+def axis(draw: ImageDraw, duration: float, height: int) -> None:
     """Grid lines and their times, at most a dozen, at round steps."""
     step = next((step for step in _STEPS if duration / step <= 12), duration / 10)
-    bottom = height - _AXIS
+    bottom = height - AXIS
     for number in range(int(duration / step + 1e-9) + 1):
-        x = _x(number * step, duration)
-        draw.line((x, _HEAD, x, bottom + 8), fill=_GRID, width=2)
+        x = place(number * step, duration)
+        draw.line((x, HEAD, x, bottom + 8), fill=GRID, width=2)
         words = clock(number * step, step)
-        left = min(x - text_width(words, 18) / 2, _WIDTH - _PAD / 2 - text_width(words, 18))
-        draw_text(draw, (left, bottom + 32), words, 18, _PALE_INK)
+        left = min(x - text_width(words, 18) / 2, WIDTH - PAD / 2 - text_width(words, 18))
+        draw_text(draw, (left, bottom + 32), words, 18, PALE_INK)
 
 
 def _row(picture: Image, draw: ImageDraw, row: TimelineRow, duration: float, top: int) -> None:
     middle = top + _ROW // 2
-    draw.line((_PAD, top, _WIDTH - _PAD, top), fill=_GRID, width=1)
+    draw.line((PAD, top, WIDTH - PAD, top), fill=GRID, width=1)
     if row.thumbnail is not None:
-        _thumbnail(picture, row.thumbnail, (_PAD, middle - _THUMB // 2))
+        thumbnail(picture, row.thumbnail, (PAD, middle - THUMB // 2))
     else:
-        draw.rounded_rectangle((_PAD, middle - _THUMB // 2, _PAD + _THUMB, middle + _THUMB // 2), 12, fill=_LANE)
-    left, room = _PAD + _THUMB + 18, _LANES - _PAD - _THUMB - 42
+        draw.rounded_rectangle((PAD, middle - THUMB // 2, PAD + THUMB, middle + THUMB // 2), 12, fill=LANE)
+    left, room = PAD + THUMB + 18, LANES - PAD - THUMB - 42
     seconds = sum(max(0.0, end - start) for start, end in row.spans)
     times = "once" if len(row.spans) == 1 else f"{len(row.spans)} times"
     note = row.note or (f"{times}, {seconds:.1f} s in all" if row.spans else "not seen")
-    draw_text(draw, (left, middle - 4), fitted(row.label, 24, room), 24, _INK)
-    draw_text(draw, (left, middle + 24), fitted(note, 17, room), 17, _PALE_INK)
-    draw.rounded_rectangle((_LANES, middle - 16, _WIDTH - _PAD, middle + 16), 8, fill=_LANE)
+    draw_text(draw, (left, middle - 4), fitted(row.label, 24, room), 24, INK)
+    draw_text(draw, (left, middle + 24), fitted(note, 17, room), 17, PALE_INK)
+    draw.rounded_rectangle((LANES, middle - 16, WIDTH - PAD, middle + 16), 8, fill=LANE)
     for start, end in row.spans:
-        x0, x1 = _x(start, duration), _x(end, duration)
+        x0, x1 = place(start, duration), place(end, duration)
         # A glimpse is still seen: no bar is narrower than 6 px.
-        x0, x1 = (x0, x1) if x1 - x0 >= 6 else (min(x0, _WIDTH - _PAD - 6), min(x0, _WIDTH - _PAD - 6) + 6)
+        x0, x1 = (x0, x1) if x1 - x0 >= 6 else (min(x0, WIDTH - PAD - 6), min(x0, WIDTH - PAD - 6) + 6)
         draw.rounded_rectangle((x0, middle - 16, x1, middle + 16), min(8, (x1 - x0) / 2), fill=COLOURS[row.verdict])
 
 
-def _thumbnail(picture: Image, pixels: U8, place: tuple[int, int]) -> None:
+def thumbnail(picture: Image, pixels: U8, corner: tuple[int, int]) -> None:
     """The middle square of a shot, with round corners."""
     from PIL import Image, ImageDraw, ImageOps
 
-    shot = ImageOps.fit(Image.fromarray(pixels), (_THUMB, _THUMB), Image.Resampling.LANCZOS)
-    corners = Image.new("L", (4 * _THUMB, 4 * _THUMB), 0)
-    ImageDraw.Draw(corners).rounded_rectangle((0, 0, 4 * _THUMB - 1, 4 * _THUMB - 1), 48, fill=255)
-    picture.paste(shot, place, corners.resize((_THUMB, _THUMB), Image.Resampling.LANCZOS))
+    shot = ImageOps.fit(Image.fromarray(pixels), (THUMB, THUMB), Image.Resampling.LANCZOS)
+    corners = Image.new("L", (4 * THUMB, 4 * THUMB), 0)
+    ImageDraw.Draw(corners).rounded_rectangle((0, 0, 4 * THUMB - 1, 4 * THUMB - 1), 48, fill=255)
+    picture.paste(shot, corner, corners.resize((THUMB, THUMB), Image.Resampling.LANCZOS))
 
 
-def _x(seconds: float, duration: float) -> float:
-    return _LANES + (_WIDTH - _PAD - _LANES) * min(max(seconds / duration, 0.0), 1.0)
+def place(seconds: float, duration: float) -> float:
+    """px from the left at which a time lies."""
+    return LANES + (WIDTH - PAD - LANES) * min(max(seconds / duration, 0.0), 1.0)
 
 
 def clock(seconds: float, step: float = 1.0) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mien.errors import InputError
+from mien.judge.iso_quality.components import AT_HAND
 from mien.judge.iso_quality.measures import assess
 from mien.protocols import Needs
 from mien.types import Clip, Reading
@@ -19,6 +20,7 @@ class IsoQuality:
     name = "iso_quality"
     kind = "iso_quality"
     needs = Needs()
+    labels = AT_HAND
 
     def judge(self, clip: Clip) -> list[Reading]:
         """One reading of the clip's best face."""
