@@ -32,6 +32,7 @@ PACKAGES = (
     "numba",
     "cryptography",
     "tenseal",
+    "torch",
 )
 
 

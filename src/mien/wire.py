@@ -79,7 +79,7 @@ def seen(noun: Clip, readings: Sequence[Reading]) -> Json:
     video = noun.faces[0].track >= 0
     return face(noun.best) | {
         "span": encode(noun.span) if video else None,
-        "faces": len(noun.faces),
+        "shots": len(noun.faces),
         "readings": encode(list(readings)),
     }
 
