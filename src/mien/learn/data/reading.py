@@ -1,0 +1,123 @@
+"""What readers of data sets share: names looked up with every failure noted, and coders' rows turned into spans."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import NoReturn
+
+from mien.errors import InputError
+from mien.learn.data.example import Dataset, Example, Span
+from mien.learn.data.frames import Frames, interval
+from mien.learn.data.trees import Outside, Tree
+from mien.learn.data.units import units
+from mien.media.door import shown
+from mien.report import Problem
+
+_WORDS = {
+    "happy": "happiness", "joy": "happiness", "joyful": "happiness", "sad": "sadness", "angry": "anger",
+    "fearful": "fear", "disgusted": "disgust", "surprised": "surprise", "other": "others", "helpness": "helplessness",
+}  # fmt: skip
+OUTSIDE = "names something outside of the data set's folder and was left out"
+ABSENT = "names something that is not there and was left out"
+
+
+@dataclass(slots=True)
+class Found:
+    """Problems by kind, in the order in which the kinds were first met."""
+
+    words: dict[str, str] = field(default_factory=dict)
+    cases: dict[str, list[str]] = field(default_factory=dict)
+
+    def add(self, kind: str, words: str, case: str) -> None:
+        """One more case; `words` say for the whole kind what it is and what became of it."""
+        self.words.setdefault(kind, words)
+        self.cases.setdefault(kind, []).append(case)
+
+    def problems(self) -> tuple[Problem, ...]:
+        """All kinds met."""
+        return tuple(Problem(kind, self.words[kind], tuple(cases)) for kind, cases in self.cases.items())
+
+
+class Reading:
+    """A data set while it is read: its tree and what was wrong with it so far."""
+
+    def __init__(self, root: Path, layout: str, expected: str) -> None:
+        """expected: what the layout has, for messages. Raises MediaNotFound, InputError."""
+        self.tree = Tree(root)
+        self.layout, self.expected = layout, expected
+        self.found = Found()
+
+    def refuse(self) -> NoReturn:
+        """The folder is not in this layout. Raises InputError."""
+        raise InputError(
+            f"{shown(self.tree.root)} is not in the layout {self.layout}: expected is {self.expected}; "
+            f"found is {self.tree.top}.",
+            "Name the folder that holds these, as the data set is handed out.",
+        )
+
+    def file(self, name: str, case: str) -> str | None:
+        """A file of an annotation's name; None, and a problem, where it is not there or leads outside."""
+        return self._look(name, case, folder=False)
+
+    def folder(self, name: str, case: str) -> str | None:
+        """The same for folders."""
+        return self._look(name, case, folder=True)
+
+    def _look(self, name: str, case: str, folder: bool) -> str | None:
+        try:
+            found = self.tree.folder(name) if folder else self.tree.file(name)
+        except Outside:
+            self.found.add("outside", OUTSIDE, case)
+            return None
+        if found is None:
+            self.found.add("absent_folder" if folder else "absent_file", ABSENT, case)
+        return found
+
+    def span(self, where: str, cells: tuple[str, str, str], kept: Frames | None) -> Span | None:
+        """Onset, apex, offset of a row; None, and a problem, where they make no interval."""
+        span = interval(cells, kept)
+        if isinstance(span, str):
+            self.found.add("bad_interval", "has no interval that can be used and was left out", f"{where}: {span}")
+            return None
+        return span
+
+    def coded(self, span: Span, row: Mapping[str, str], where: str, kind: str) -> Span:
+        """The span with its label and action units, from the cells "emotion" and "units"."""
+        known, lost = units(row.get("units", ""))
+        if lost:
+            self.found.add(
+                "unread_units", "has action units that could not be read; these were left out",
+                f"{where}: {', '.join(lost)[:60]}",
+            )  # fmt: skip
+        return replace(span, label=emotion(row.get("emotion", "")), units=known, kind=kind)
+
+    def odd(self, name: str) -> None:
+        """A table in an odd encoding."""
+        self.found.add("odd_encoding", "is not in UTF-8 and was read as Western European; letters may be wrong", name)
+
+    def done(self, examples: Iterable[Example], labels: Sequence[str]) -> Dataset:
+        """The data set. Raises InputError where nothing of it can be used."""
+        kept = tuple(examples)
+        if not kept:
+            why = "; ".join(f"{one.number} {one.kind}" for one in self.found.problems()) or "it is empty"
+            raise InputError(
+                f"Nothing in {shown(self.tree.root)} can be used as {self.layout}: {why}.",
+                f"Expected is {self.expected}.",
+            )
+        return Dataset(self.layout, kept, tuple(labels), self.found.problems())
+
+
+def emotion(word: str) -> str:
+    """A word for an emotion as the house has it; words that the house does not know stay as they are, in small letters."""
+    clean = word.strip().lower()
+    return _WORDS.get(clean, clean)
+
+
+def labels_of(examples: Iterable[Example], first: Sequence[str]) -> tuple[str, ...]:
+    """The classes met, those of `first` in its order, then others by name."""
+    met = {one.label for one in examples if one.label} | {
+        span.label for one in examples for span in one.spans if span.label
+    }
+    return tuple(word for word in first if word in met) + tuple(sorted(met - set(first)))
