@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import csv
 import logging
-import math
 import os
 import time
 import warnings
@@ -18,11 +17,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-import lightning
-import numpy as np
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
-from torch import Tensor, nn
+from torch import nn
 from torch.utils.data import DataLoader
 
 from mien.errors import TrainingFailed, UsageError
@@ -113,7 +110,7 @@ class _Module(LightningModule):
         self.recipe, self.net, self.parts, self.settings = recipe, net, data, settings
         self.averaged: torch.optim.swa_utils.AveragedModel | None = None
         if recipe.ema > 0:
-            average = torch.optim.swa_utils.get_ema_multi_avg_fn(recipe.ema)
+            average = torch.optim.swa_utils.get_ema_multi_avg_fn(recipe.ema)  # type: ignore[no-untyped-call]
             self.averaged = torch.optim.swa_utils.AveragedModel(net, multi_avg_fn=average, use_buffers=True)
         self.sums: dict[str, float] = {}
         self.batches = 0
@@ -339,4 +336,3 @@ def _quiet() -> Iterator[None]:
 
 
 __all__ = ["BEST", "HISTORY", "LAST", "Settings", "Told", "Trained", "fit", "history"]
-_ = (lightning, math, np, Tensor)

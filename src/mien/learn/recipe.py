@@ -25,8 +25,10 @@ if TYPE_CHECKING:
     from torch.optim import Optimizer
     from torch.optim.lr_scheduler import LRScheduler
 
+    from mien.audit.affect.data import AffectData
     from mien.learn.data.example import Dataset, Split
     from mien.models.card import Template
+    from mien.report import Report
 
 Batch = dict[str, Tensor]
 
@@ -119,11 +121,17 @@ class Recipe(ABC):
             pixels = pixels.expand(*pixels.shape[:-1], 3)
         return pixels
 
+    def measured(self, data: AffectData) -> Report:
+        """The report on the test split."""
+        from mien.audit.affect import Affect
+
+        return Affect().run(data)
+
     def weights(self, data: Arrays) -> Tensor | None:
         """(n,) chances with which examples are drawn; None: each once per epoch."""
         return None
 
-    def turned(self, net: nn.Module, data: Arrays, epoch: int) -> None:
+    def turned(self, net: nn.Module, data: Arrays, epoch: int) -> None:  # noqa: B027 - most methods change nothing
         """Called before each epoch: what a method re-samples, freezes or relabels between epochs."""
 
     def toy(self, folder: Path) -> Dataset:

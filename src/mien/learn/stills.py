@@ -63,5 +63,5 @@ def _read(example: Example, size: int, grey: bool) -> U8 | None:
         how = cv2.INTER_AREA if min(pixels.shape[:2]) > size else cv2.INTER_LINEAR
         pixels = cv2.resize(pixels, (size, size), interpolation=how).astype(np.uint8)
     if not grey:
-        return pixels
+        return np.asarray(pixels, np.uint8)
     return np.asarray(pixels @ np.array([0.299, 0.587, 0.114]) + 0.5, np.uint8)[..., None]
