@@ -32,7 +32,7 @@ side = "left"
 [[expression]]
 blend = {happiness = 0.75, surprise = 0.25}
 
-  [expression.stage]
+  [expression.scene]
   yaw = 20
   weather = ["rain", ""]
 """
@@ -72,7 +72,7 @@ def test_a_program_is_what_its_text_says() -> None:
         ('[[expression]]\nblend = ["fear", "angst"]\n', 2, "no emotion 'angst'"),
         ('[[expression]]\nemotion = "fear"\nside = "top"\n', 3, "no side"),
         ('[habits]\nblink = 3\n[[expression]]\nemotion = "fear"\n', 2, "no 'blink' here"),
-        ('[stage]\nweather = ["hail"]\n[[expression]]\nemotion = "fear"\n', 2, "no weather 'hail'"),
+        ('[scene]\nweather = ["hail"]\n[[expression]]\nemotion = "fear"\n', 2, "no weather 'hail'"),
         ('[[expression]]\n  [[expression.event]]\n  emotion = "fear"\n  [[expression.event]]\n  emotion = "joy"\n', 5, "'joy'"),
         ('seconds = 0\n[[expression]]\nemotion = "fear"\n', 1, "between 0.01"),
         ('seconds = true\n[[expression]]\nemotion = "fear"\n', 1, "a number"),

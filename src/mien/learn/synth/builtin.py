@@ -122,7 +122,7 @@ seconds = 20.0
 head = 0.5
 heart = [50, 110]
 
-[stage]
+[scene]
 yaw = [-3, 3]
 pitch = [-3, 3]
 pulse_depth = 0.02

@@ -27,7 +27,7 @@ class Event:
     emotion: str = ""  # of `emotions.MIXES`; "": units alone
     units: Mapping[str, Range] = field(default_factory=dict)  # strength 0..1; stand beside or instead of the emotion's
     strength: Range = (0.7, 1.0)  # of the emotion's units
-    onset: Range = (0.0, 0.5)  # s
+    onset: Range = (0.1, 1.2)  # s
     rise: Range = (0.3, 0.6)  # s from onset to apex
     hold: Range = (0.5, 1.5)  # s at the apex
     fall: Range = (0.4, 0.8)  # s from there to offset

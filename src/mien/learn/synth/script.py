@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from itertools import pairwise
 from typing import Any, TypeVar
 
@@ -13,9 +13,9 @@ from mien.errors import InputError
 from mien.learn.synth.emotions import LETTERS, known_emotion, known_unit
 from mien.learn.synth.program import Event, Expression, Habits, Program, Range, Stage
 
-_TOP = {"name", "about", "seconds", "style", "label_noise", "habits", "stage", "expression"}
+_TOP = {"name", "about", "seconds", "style", "label_noise", "habits", "scene", "expression"}
 _EVENT = {field.name for field in fields(Event)} | {"apex", "release", "offset"}
-_EXPRESSION = {"label", "blend", "share", "repeats", "habits", "stage", "event"} | _EVENT
+_EXPRESSION = {"label", "blend", "share", "repeats", "habits", "scene", "event"} | _EVENT
 _SIDES = ("both", "left", "right", "either")
 _T = TypeVar("_T")
 
@@ -31,6 +31,8 @@ class _Place:
 
     def fail(self, words: str, key: str = "", remedy: str = "") -> InputError:
         """An error that names the line of a key, or the table's first."""
+        if not self.text:
+            return InputError(f"{self.name}: {words}", remedy)
         lines = self.text.splitlines()
         pattern = re.compile(rf"(^|[{{,\s.\[])\"?{re.escape(key)}\"?\s*[=\].]") if key else None
         number = self.first
@@ -67,7 +69,7 @@ def parse(text: str, name: str) -> Program:
         raise place.fail("there is no [[expression]].", "expression", "Write at least one.")
     seconds = _number(whole, "seconds", place, (4.0, 4.0), 0.01, 3600.0)[0]
     habits = _habits(whole.get("habits", {}), place.inner("[habits]"), Habits())
-    stage = _stage(whole.get("stage", {}), place.inner("[stage]"), Stage())
+    stage = _stage(whole.get("scene", {}), place.inner("[scene]"), Stage())
     made: dict[str, Expression] = {}
     for number, row in enumerate(rows):
         one = _expression(row, place.inner("[[expression]]", number), made, (habits, stage), seconds)
@@ -84,6 +86,25 @@ def parse(text: str, name: str) -> Program:
     )
 
 
+def changed(program: Program, scene: Mapping[str, Any], habits: Mapping[str, Any]) -> Program:
+    """The program with other values of its scene and habits, also where an expression has its own. Raises InputError."""
+    stages, lives = _Place("", "--scene"), _Place("", "--habit")
+
+    def turned(one: Expression) -> Expression:
+        return replace(
+            one,
+            stage=_stage(scene, stages, one.stage) if one.stage else None,
+            habits=_habits(habits, lives, one.habits) if one.habits else None,
+        )
+
+    return replace(
+        program,
+        stage=_stage(scene, stages, program.stage),
+        habits=_habits(habits, lives, program.habits),
+        expressions=tuple(turned(one) for one in program.expressions),
+    )
+
+
 def _expression(
     row: Mapping[str, Any], place: _Place, before: Mapping[str, Expression], usual: tuple[Habits, Stage], seconds: float
 ) -> Expression:
@@ -91,7 +112,7 @@ def _expression(
         raise place.fail("an expression is a table.", "expression", "Write [[expression]].")
     _known(row, _EXPRESSION, place)
     habits = _habits(row["habits"], place, usual[0]) if "habits" in row else None
-    stage = _stage(row["stage"], place, usual[1]) if "stage" in row else None
+    stage = _stage(row["scene"], place, usual[1]) if "scene" in row else None
     repeats = int(_number(row, "repeats", place, (1, 1), 1, 10_000)[0])
     own = {key: value for key, value in row.items() if key in _EVENT}
     if "blend" in row:
