@@ -222,7 +222,7 @@ def _built(path: Path) -> Iterator[Path]:
             if path.exists():
                 raise FileExistsError(path) from None
             fresh.rename(path)
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
     finally:
         remove(fresh)
 
@@ -249,7 +249,7 @@ def appear(path: str | os.PathLike[str]) -> Iterator[Path]:
         raise taken from None
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """Make a new name in a folder survive a power cut, where the system lets a folder be synced."""
     with suppress(OSError):
         handle = os.open(folder, os.O_RDONLY)

@@ -13,6 +13,7 @@ import pytest
 from mien.errors import InputError, UsageError
 from mien.gallery.sealed import ring
 from mien.gallery.sealed.open_probe import (
+    FINE,
     PROBE_STEPS,
     SCORE_SD,
     TEMPLATE_STEPS,
@@ -37,8 +38,8 @@ def test_scores_are_right(unit: Unit) -> None:
     assert groups.shape == (2, DIMENSION + 1, 2048)
     probe = open_probe(vectors[2500])
     error = open_scores(KEY, probe, scan(groups, probe, 3000), 3000) - vectors.astype(np.float64) @ vectors[2500]
-    assert 0.5 * SCORE_SD < error.std() < 1.2 * SCORE_SD  # 4.4e-5 at 512 coordinates
-    assert np.abs(error).max() < 3e-4
+    assert 0.8 * SCORE_SD < error.std() < 1.2 * SCORE_SD
+    assert np.abs(error).max() < 1e-4
 
 
 @pytest.mark.usefixtures("known_entropy")
@@ -52,7 +53,7 @@ def test_known_answers(kernels: str, monkeypatch: pytest.MonkeyPatch) -> None:
     probe = open_probe(np.array([0.5, -0.5, 0.25], np.float32))
     response = scan(groups, probe, 5)
     digest = hashlib.blake2b(groups.tobytes() + response.tobytes(), digest_size=16).hexdigest()
-    assert (key.identity, digest) == ("f69e11380bf89a77e5ab955402a24c16", "afd20a7c8198b01d18b9b87af1197cbc")
+    assert (key.identity, digest) == ("f69e11380bf89a77e5ab955402a24c16", "c4d3dada7441ac7d542cd40d9d017e8d")
 
 
 def test_products_of_the_ring_are_exact_in_the_worst_case() -> None:
@@ -60,13 +61,21 @@ def test_products_of_the_ring_are_exact_in_the_worst_case() -> None:
     from mien.gallery.sealed.open_probe import _long_product
 
     for a, total in ((0xFFFFFFFF, 1 << 18), (0x80000000, -(1 << 18)), (0x7FFFFFFF, 185_000)):
-        found = _long_product(np.full(2048, a, np.uint32), np.full(2048, total))
+        found = _long_product(np.full(2048, a, np.uint32), np.full((1, 2048), total))[0]
         signs = np.arange(2048) * 2 + 2 - 2048  # sum over i + j = k, less that over i + j = k + N
         assert [int(value) for value in found] == [a * total * int(sign) % (1 << 32) for sign in signs]
 
 
 def test_parts_fit_32_bits_and_the_table() -> None:
     assert SCORE_BOUND * TEMPLATE_STEPS * PROBE_STEPS < 1 << 31
+    halves = np.full(3_000, 17.5 / PROBE_STEPS, np.float32)  # every step leaves as much as can be left
+    halves[1::2] *= -1
+    coarse, fine = open_probe(halves)
+    assert np.abs(fine).max() == FINE / 2
+    assert np.array_equal(coarse + fine / FINE, halves * np.float64(PROBE_STEPS))
+    assert SCORE_BOUND**0.5 * TEMPLATE_STEPS * np.linalg.norm(fine) < 1 << 31
+    with pytest.raises(InputError, match="does not fit 32 bits"):
+        open_probe(np.full(4_000, 15.5 / PROBE_STEPS, np.float32))
     assert CLASSICAL[128] > 32 and QUANTUM[128] > 32
 
 
@@ -106,7 +115,7 @@ def test_threads_and_memory_maps_change_nothing(unit: Unit, tmp_path: Path) -> N
     probe = open_probe(unit(1, 8)[0])
     size = 8 * 2048 + 77
     assert np.array_equal(scan(mapped, probe, size, threads=2), scan(groups, probe, size))
-    assert not scan(groups, probe, size)[8, 1, 77:].any()
+    assert not scan(groups, probe, size)[8, 1:, 77:].any()
 
 
 def test_key_on_disk(tmp_path: Path) -> None:
@@ -134,7 +143,8 @@ def test_what_does_not_fit_is_refused(unit: Unit) -> None:
         lambda: scan(groups.astype(np.int64), probe, 3),
         lambda: scan(groups, probe.astype(np.int64), 3),
         lambda: scan(groups, probe, 2049),
-        lambda: open_scores(KEY, probe[:-1], response, 3),
+        lambda: open_scores(KEY, probe[:, :-1], response, 3),
+        lambda: scan(groups, probe[0], 3),
         lambda: open_scores(KEY, probe, response[:, :1], 3),
         lambda: open_scores(KEY, probe, response, 2049),
         lambda: open_templates(KEY, groups[:, :-1]),

@@ -108,20 +108,43 @@ def test_scans_agree_bit_for_bit_and_stay_canonical(name: str, blocks: int) -> N
     assert one[0, 0, 0, 5] == exact % tables[0].prime  # and both are right
 
 
+@pytest.mark.parametrize("blocks", [1, 2, 3, 8, 64])
+@pytest.mark.parametrize("name", PROFILES)
+def test_shared_scans_agree_bit_for_bit_and_stay_canonical(name: str, blocks: int) -> None:
+    """Three groups, so that one is its own partner; the largest residues everywhere too."""
+    fast, plain, tables = kernels("kernels"), kernels("kernels_plain"), limbs(PROFILES[name].primes)
+    groups = np.stack([hard_rows(table, 3 * blocks + 3, 2).reshape(3, -1, RING) for table in tables], axis=1)
+    groups[1] = np.array(PROFILES[name].primes, np.uint32)[:, None, None] - 1
+    drawn = np.stack([hard_rows(table, 2 * blocks, 3).reshape(blocks, 2, RING) for table in tables])
+    largest = np.broadcast_to(groups[1, :, :1, None], drawn.shape).copy()
+    shape = (3, len(tables), 3, RING)
+    for probe in (drawn, largest):
+        one, two = np.zeros(shape, np.uint32), np.ones(shape, np.uint32)
+        fast.scan_shared(groups, fast.prepare(probe, tables), one, (0, 3), tables)
+        plain.scan_shared(groups, plain.prepare(probe, tables), two, (0, 3), tables)
+        assert np.array_equal(one, two)
+        assert all(one[:, index].max() < table.prime for index, table in enumerate(tables))
+        assert np.array_equal(one[:, :, 2], groups[:, :, 0])
+        for half in range(2):
+            exact = sum(int(x) * int(y) for x, y in zip(groups[2, 0, 1:, 5], probe[0, :, half, 5], strict=True))
+            assert one[2, 0, half, 5] == exact % tables[0].prime  # and both are right
+
+
 @pytest.mark.parametrize("width", [RING, 1000, 1])
 @pytest.mark.parametrize("count", [1, 3, 4, 129])
 def test_open_scans_agree_bit_for_bit(width: int, count: int) -> None:
     random = np.random.default_rng(width)
     groups = random.integers(0, 1 << 32, (2, count + 1, RING), dtype=np.uint32)
-    probe = random.integers(0, 1 << 32, count, dtype=np.uint32)
+    probe = random.integers(0, 1 << 32, (2, count), dtype=np.uint32)
     found = []
     for name in NAMES:
-        out = np.zeros((2, width), np.uint32)
+        out = np.zeros((2, 2, width), np.uint32)
         kernels(name).scan_open(groups, probe, out, (0, 2))
         found.append(out)
     assert np.array_equal(*found)
-    exact = sum(int(p) * int(v) for p, v in zip(probe, groups[1, 1:, 0], strict=True))
-    assert int(found[0][1, 0]) == exact % (1 << 32)
+    for part in range(2):
+        exact = sum(int(p) * int(v) for p, v in zip(probe[part], groups[1, 1:, 0], strict=True))
+        assert int(found[0][1, part, 0]) == exact % (1 << 32)
 
 
 @settings(deadline=None, max_examples=50)

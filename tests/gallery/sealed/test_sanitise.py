@@ -11,7 +11,15 @@ from mien.errors import InputError
 from mien.gallery.sealed.keys import Keys, SecretKey
 from mien.gallery.sealed.profiles import FLOOD, PROFILES, Layout, layout_for, profile
 from mien.gallery.sealed.ring import U32, centred, kernels, limbs
-from mien.gallery.sealed.scheme import decrypt, decrypt_templates, encrypt_probe, encrypt_templates, sanitise, search
+from mien.gallery.sealed.scheme import (
+    _share,
+    decrypt,
+    decrypt_templates,
+    encrypt_probe,
+    encrypt_templates,
+    sanitise,
+    search,
+)
 
 Unit = Callable[..., np.ndarray]
 
@@ -20,41 +28,29 @@ def inverses(values: np.ndarray, prime: int) -> np.ndarray:
     return np.array([pow(int(value), -1, prime) if value else 0 for value in values], np.uint64)
 
 
-def solve_two_blocks(layout: Layout, probes: list[U32], responses: list[U32]) -> U32:
-    """The key holder's attack: two responses are two equations for the two halves of a group at every point."""
-    group = np.empty((1, 2, layout.blocks, 2, 2048), np.uint32)
+def solve_two_blocks(layout: Layout, probe: U32, response: U32) -> U32:
+    """The key holder's attack: a response is two equations for the two rows of a group at every point."""
+    group = np.empty((1, 2, 3, 2048), np.uint32)
     for index, prime in enumerate(profile("standard").primes):
         q = np.uint64(prime)
-        (p, r), (s, t) = ([probe[index, block, 1].astype(np.uint64) for block in range(2)] for probe in probes)
+        (p, s), (r, t) = probe[index].astype(np.uint64)  # of the first block and of the second
         over = inverses((p * t + (q - r) * s % q) % q, prime)
-        known: list[np.ndarray] = []
-        for power in (2, 1):  # r2 = sum of t1 p1, then r1 = sum of t0 p1 + t1 p0
-            left = [response[0, index, power].astype(np.uint64) for response in responses]
-            for half in known[:1]:
-                for number, probe in enumerate(probes):
-                    sums = sum(half[block] * probe[index, block, 0] % q for block in range(2))
-                    left[number] = (left[number] + 2 * q - sums) % q
-            known.append(
-                np.stack(
-                    [
-                        (left[0] * t % q + (q - left[1]) * r % q) % q * over % q,
-                        (left[1] * p % q + (q - left[0]) * s % q) % q * over % q,
-                    ]
-                )
-            )
-        group[0, index, :, 1], group[0, index, :, 0] = known
+        left, right, public = response[0, index].astype(np.uint64)
+        first = (left * t % q + (q - right) * r % q) % q * over % q
+        second = (right * p % q + (q - left) * s % q) % q * over % q
+        group[0, index] = public, first, second
     return group
 
 
 @pytest.mark.parametrize("sanitised", [False, True])
-def test_two_responses_give_a_group_of_two_blocks_unless_sanitised(sanitised: bool, unit: Unit) -> None:
+def test_a_response_gives_a_group_of_two_blocks_unless_sanitised(sanitised: bool, unit: Unit) -> None:
     keys, layout, vectors = Keys.generate(profile("standard")), Layout(128, 64), unit(32, 128)
     groups = encrypt_templates(keys.secret, layout, vectors)
-    probes = [encrypt_probe(keys.public, layout, vector) for vector in unit(2, 128, 1)]
-    responses = [search(groups, probe, layout, keys.public.profile) for probe in probes]
+    probe = encrypt_probe(keys.public, layout, unit(1, 128, 1)[0])
+    response = search(groups, probe, layout, keys.public.profile)
     if sanitised:
-        responses = [sanitise(keys.public, layout, response) for response in responses]
-    found = solve_two_blocks(layout, probes, responses)
+        response = sanitise(keys.public, layout, response)
+    found = solve_two_blocks(layout, probe, response)
     assert np.array_equal(found, groups) == (not sanitised)
     rebuilt = decrypt_templates(keys.secret, layout, found)
     likeness = (rebuilt * vectors).sum(axis=1) / np.linalg.norm(rebuilt, axis=1)
@@ -67,24 +63,28 @@ def test_sanitised_scores_stay_within_a_thousandth(name: str, size: int, unit: U
     of = PROFILES[name]
     keys, layout, vectors = Keys.generate(of), layout_for(512, size, of), unit(1024, 512)
     groups = encrypt_templates(keys.secret, layout, vectors)
-    response = search(groups, encrypt_probe(keys.public, layout, vectors[3]), layout, of)
-    before = decrypt(keys.secret, layout, response)
+    probe = encrypt_probe(keys.public, layout, vectors[3])
+    response = search(groups, probe, layout, of)
+    before = decrypt(keys.secret, layout, response, probe)
     clean = sanitise(keys.public, layout, response)
-    shift = decrypt(keys.secret, layout, clean) - before
+    shift = decrypt(keys.secret, layout, clean, probe) - before
     assert np.abs(shift).max() < 1.1 * FLOOD
     assert np.abs(before + shift - vectors @ vectors[3]).max() < (1e-3 if name == "standard" else 1e-2)
     half = 2.0 ** np.floor(np.log2(FLOOD * of.scale)) / of.scale
     assert np.isclose(shift.std(), half / 3**0.5, rtol=0.1)  # uniform, and wide beside the noise that it hides:
     assert half / 3**0.5 > 13 * of.noise(layout)
     again = sanitise(keys.public, layout, response)
-    assert (again == clean).mean() < 1e-3  # each response is masked anew
+    assert (again[:, :, :2] == clean[:, :, :2]).mean() < 1e-3  # each response is masked anew
+    assert np.array_equal(clean[:, :, 2], groups[:, :, 0])  # the public polynomial is public
+    assert sanitise(keys.public, layout, again, again) is again
+    assert np.abs(decrypt(keys.secret, layout, again, probe) - before).max() < 2.2 * FLOOD
 
 
-def decrypted(secret: SecretKey, response: U32) -> np.ndarray:
+def decrypted(secret: SecretKey, response: U32, probe: U32) -> np.ndarray:
     parts = []
     for index, table in enumerate(limbs(secret.profile.primes)):
-        s, _, square = secret.powers[index]
-        rows = kernels().combine(np.ascontiguousarray(response[:, index]), s, square, table)
+        share = _share(secret, probe[index], index)
+        rows = kernels().combine(np.ascontiguousarray(response[:, index]), secret.probe[index], share, table)
         kernels().inverse(rows, table)
         parts.append(rows)
     return centred(parts, secret.profile.primes)
@@ -95,9 +95,10 @@ def test_coefficients_without_a_score_are_masked(unit: Unit) -> None:
     of = profile("standard")
     keys, layout, vectors = Keys.generate(of), Layout(512, 64), unit(64, 512)
     groups = encrypt_templates(keys.secret, layout, vectors)
-    response = search(groups, encrypt_probe(keys.public, layout, vectors[3]), layout, of)
-    rest = decrypted(keys.secret, response)[:, layout.slots :] / of.modulus
-    masked = decrypted(keys.secret, sanitise(keys.public, layout, response))[:, layout.slots :] / of.modulus
+    probe = encrypt_probe(keys.public, layout, vectors[3])
+    response = search(groups, probe, layout, of)
+    rest = decrypted(keys.secret, response, probe)[:, layout.slots :] / of.modulus
+    masked = decrypted(keys.secret, sanitise(keys.public, layout, response), probe)[:, layout.slots :] / of.modulus
     assert np.abs(rest).max() < 0.2 and rest.std() > 1e-3
     assert np.isclose(masked.std(), 12**-0.5, rtol=0.05)
     assert abs(np.corrcoef(rest.ravel(), masked.ravel())[0, 1]) < 0.1

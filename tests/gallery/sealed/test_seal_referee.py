@@ -35,7 +35,7 @@ def test_scores_by_seal_are_ours(seal: SealBackend, unit: Unit) -> None:
     keys, layout = Keys.generate(profile("standard")), Layout(500, 64)
     groups = encrypt_templates(keys.secret, layout, vectors)
     probe = encrypt_probe(keys.public, layout, vectors[7])
-    ours = decrypt(keys.secret, layout, search(groups, probe, layout, keys.public.profile))[:70]
+    ours = decrypt(keys.secret, layout, search(groups, probe, layout, keys.public.profile), probe)[:70]
     assert np.abs(found[:70] - ours).max() < 2e-4 and found.argmax() == ours.argmax() == 7
 
 

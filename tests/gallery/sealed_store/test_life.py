@@ -118,7 +118,7 @@ def test_rotation_keeps_people_and_ends_old_keys(
     made = life.rotate(sealed, at)
     assert made.identity == load(at).identity != old.identity
     assert sorted(path.name for path in at.iterdir()) == [
-        "ledger.json", "ledger.lock", "mac.key", "public.key", "records.key", "secret.key",
+        "edge.key", "ledger.json", "ledger.lock", "mac.key", "public.key", "records.key", "secret.key",
     ]  # fmt: skip
     with open_gallery(sealed, keys=at) as gallery:
         assert same(gallery, plain)

@@ -14,7 +14,7 @@ from mien.gallery import open_gallery
 from mien.gallery.sealed import life
 from mien.gallery.sealed.index import Index
 from mien.gallery.sealed.keys import Keys, load, load_public
-from mien.gallery.sealed.matcher import Matcher
+from mien.gallery.sealed.matcher import Matcher, Response
 from mien.gallery.sealed.open_probe import OpenKey, open_probe, open_templates
 from mien.gallery.sealed.opening import make_keys, new_head, open_sealed, public_bytes
 from mien.gallery.sealed.probe_device import Probe, ProbeDevice
@@ -61,9 +61,9 @@ def test_what_a_matcher_is_asked_is_the_probe_and_the_gallery_is_not_in_the_open
     body = only_group(people)
     assert body.shape == (DIMENSION + 1, 2048) and body.nbytes == 4 * 2048 * (DIMENSION + 1)
     assert 0.99 < body.astype(np.float64).mean() / 2**31 < 1.01  # taken places and empty ones look alike
-    held = OpenKey.derive(keys.secret.signs.tobytes(), DIMENSION)
+    held = OpenKey.derive(keys.secret.root, DIMENSION)
     assert held.signs.shape == (DIMENSION, 2048) and abs(held.signs.mean()) < 0.02
-    assert np.array_equal(OpenKey.derive(keys.secret.signs.tobytes(), 3).signs, held.signs[:3])
+    assert np.array_equal(OpenKey.derive(keys.secret.root, 3).signs, held.signs[:3])
 
 
 def test_every_write_of_a_group_has_a_fresh_public_polynomial(people: Path, at: Path, of: Of) -> None:
@@ -90,7 +90,7 @@ def test_forget_really_erases(people: Path, at: Path, of: Of) -> None:
         gallery.forget("p3")
         found = {match.subject: match.score for match in gallery.search(of(1)[0].template, 5)}
         assert set(found) == set(others) - {"p3"}
-        assert all(abs(score - others[name]) < 1e-3 for name, score in found.items())
+        assert all(abs(score - others[name]) < 1e-4 for name, score in found.items())
         assert gallery.verify() == []
     held = keys.secret.open_key(DIMENSION)
     before, after = (open_templates(held, body[None]) for body in (old, only_group(people)))
@@ -108,7 +108,7 @@ def test_rotation_moves_everybody_to_other_keys(people: Path, at: Path, of: Of) 
     assert made.identity != old.identity == Keys(old.secret, old.public, old.mac, old.records).identity
     with open_sealed(people, at) as gallery:
         assert gallery.search(of(2)[1].template, 1)[0].subject == "p2"
-        assert gallery.search(of(2)[1].template, 1)[0].score == pytest.approx(1, abs=1e-3)
+        assert gallery.search(of(2)[1].template, 1)[0].score == pytest.approx(1, abs=1e-4)
     with pytest.raises(GalleryError, match="sealed with"):
         open_sealed(people, old)
     assert not (before == only_group(people)).mean() > 0.01
@@ -161,25 +161,27 @@ def test_behind_an_address(people: Path, at: Path, of: Of) -> None:
 def test_probes_of_other_shapes_and_answers_without_the_probe_are_refused(people: Path, at: Path, of: Of) -> None:
     matcher, keys = Matcher(Store(people)), load(at)
     good = ProbeDevice(keys.public).encrypt(matcher.head().layout, of(1)[0].template.vector)
-    for body in (good.body[:-1], good.body[:, None], good.body.reshape(8, 8), good.body[:0]):
+    for body in (good.body[:-1], good.body[:, None], good.body.reshape(16, 8), good.body[:0]):
         with pytest.raises(InputError):
             matcher.search(Probe(good.identity, body))
     with open_sealed(people, keys) as gallery:
         holder, index = gallery._holder, gallery._index
         assert isinstance(index, Index)
         response = matcher.search(good)
-        with pytest.raises(UsageError, match="with the probe at hand"):
-            holder.matches(index, response, 1)
-        assert holder.matches(index, response, 1, of(1)[0].template.vector)[0].subject == "p1"
-        with pytest.raises(
-            GalleryError, match="refused"
-        ):  # another probe takes away the wrong secrets, and noise is left
-            holder.matches(index, response, 1, of(2)[0].template.vector)
+        with pytest.raises(InputError, match=r"uint32 of \(2, 64\)"):
+            holder.matches(index, Probe(good.identity, good.body[:1]), response, 1)
+        assert holder.matches(index, good, response, 1)[0].subject == "p1"
+        other = ProbeDevice(keys.public).encrypt(matcher.head().layout, of(2)[0].template.vector)
+        zeros = Response(response.revision, response.numbers, np.zeros_like(response.body))
+        zeros.body[:, 0] = response.body[:, 0]
+        for probe, answer in ((other, response), (good, zeros)):  # the wrong secrets are taken away, and noise is left
+            with pytest.raises(GalleryError, match="refused"):
+                holder.matches(index, probe, answer, 1)
     matcher.close()
 
 
 def test_the_public_file_says_nothing_of_the_secret(at: Path) -> None:
     keys = load(at)
     text = public_bytes(keys)
-    assert len(text) < 400 and keys.secret.signs.tobytes()[:32] not in text
+    assert len(text) < 400 and keys.secret.signs.tobytes()[:32] not in text and keys.secret.root not in text
     assert new_head(keys).profile == "open-probe"

@@ -23,6 +23,7 @@ from mien.gallery.sealed.keys import Keys
 from mien.gallery.sealed.matcher import Matcher
 from mien.gallery.sealed.opening import open_sealed
 from mien.gallery.sealed.probe_device import Probe
+from mien.gallery.sealed.profiles import profile
 from mien.gallery.sealed.remote import RemoteEnroller, RemoteMatcher
 from mien.gallery.sealed.server import MatcherServer
 from mien.gallery.sealed.store import Store
@@ -189,7 +190,8 @@ def test_what_is_no_request_is_refused_with_a_problem(serving: MatcherServer, pe
 
 def probe_of(serving: MatcherServer, identity: str | None = None, shape: tuple[int, ...] | None = None) -> bytes:
     head = serving.matcher.head()
-    return bodies.pack_probe(Probe(identity or head.identity, np.zeros(shape or head.row_shape, np.uint32)))
+    shape = shape or profile(head.profile).probe_shape(head.layout)
+    return bodies.pack_probe(Probe(identity or head.identity, np.zeros(shape, np.uint32)))
 
 
 def test_probes_that_do_not_fit_are_refused(serving: MatcherServer) -> None:
@@ -205,8 +207,9 @@ def test_probes_that_do_not_fit_are_refused(serving: MatcherServer) -> None:
     newer = good[:12] + (99).to_bytes(4, "little") + good[16:]
     assert "format 99" in refused(post(newer), 400)["detail"]
     assert "is the most here" in refused(post(good + bytes(1 << 20)), 413)["detail"]
-    wild = np.full(serving.matcher.head().row_shape, 2**32 - 1, np.uint32)
-    refused(post(bodies.pack_probe(Probe(serving.matcher.head().identity, wild))), 422)
+    head = serving.matcher.head()
+    wild = np.full(profile(head.profile).probe_shape(head.layout), 2**32 - 1, np.uint32)
+    refused(post(bodies.pack_probe(Probe(head.identity, wild))), 422)
 
 
 def test_a_change_needs_the_token_and_must_fit(serving: MatcherServer, gallery: SealedGallery, of: Of) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mien.errors import InputError, UsageError
 from mien.gallery.sealed import open_probe, scheme
@@ -41,14 +42,17 @@ class Cipher(Protocol):
     def probe(self, public: PublicKey, layout: Layout, vector: F32) -> U32:
         """What a matcher is asked."""
 
-    def search(self, groups: U32, probe: U32, layout: Layout, threads: int) -> U32:
-        """Every score of every group, encrypted; no key."""
+    def search(self, groups: U32, probe: U32, layout: Layout, threads: int, out: U32 | None = None) -> U32:
+        """Every score of every group, encrypted; no key. out: an earlier response to write over, if it fits."""
 
     def sanitise(self, public: PublicKey, layout: Layout, response: U32) -> U32:
-        """A response that tells who decrypts it scores and not templates."""
+        """A response that tells who decrypts it scores and not templates; it may be written over."""
 
-    def scores(self, secret: SecretKey, layout: Layout, response: U32, probe: F32 | None) -> F64:
-        """(groups * slots,) the scores in a response."""
+    def scores(self, secret: SecretKey, layout: Layout, response: U32, probe: U32) -> F64:
+        """(groups * slots,) the scores in a response to what a matcher was asked."""
+
+    def publics(self, response: U32) -> U32:
+        """(groups, …) the public polynomials that a response says it was computed with (`records.anchor`)."""
 
 
 class BothSealed:
@@ -82,17 +86,21 @@ class BothSealed:
         """Encrypted."""
         return scheme.encrypt_probe(public, layout, vector)
 
-    def search(self, groups: U32, probe: U32, layout: Layout, threads: int) -> U32:
+    def search(self, groups: U32, probe: U32, layout: Layout, threads: int, out: U32 | None = None) -> U32:
         """(groups, limbs, 3, ring)."""
-        return scheme.search(groups, probe, layout, self._of, threads)
+        return scheme.search(groups, probe, layout, self._of, threads, out)
 
     def sanitise(self, public: PublicKey, layout: Layout, response: U32) -> U32:
         """With encryptions of zero, masks and noise."""
-        return scheme.sanitise(public, layout, response)
+        return scheme.sanitise(public, layout, response, response)
 
-    def scores(self, secret: SecretKey, layout: Layout, response: U32, probe: F32 | None) -> F64:
-        """Whatever was asked."""
-        return scheme.decrypt(secret, layout, response)
+    def scores(self, secret: SecretKey, layout: Layout, response: U32, probe: U32) -> F64:
+        """Their part of the public polynomials is taken away, which needs the encrypted probe."""
+        return scheme.decrypt(secret, layout, response, probe)
+
+    def publics(self, response: U32) -> U32:
+        """(groups, limbs, ring)."""
+        return response[:, :, 2]
 
 
 class OpenProbe:
@@ -130,34 +138,39 @@ class OpenProbe:
         )
 
     def probe(self, public: PublicKey, layout: Layout, vector: F32) -> U32:
-        """(d,) whole numbers, in the clear."""
+        """(2, d) whole numbers, in the clear."""
         if vector.shape != (layout.dimension,):
             raise InputError(
                 f"The probe is of shape {vector.shape}, not ({layout.dimension},).", "Use its own embedder."
             )
         return open_probe.open_probe(vector).view(np.uint32)
 
-    def search(self, groups: U32, probe: U32, layout: Layout, threads: int) -> U32:
-        """(groups, 2, ring); people stand anywhere in a group, so all of it is read."""
-        if probe.shape != (layout.dimension,) or probe.dtype != np.uint32:
-            raise InputError(
-                f"The probe is {probe.dtype} of shape {probe.shape}, not uint32 of ({layout.dimension},).",
-                "Ask with the profile of the gallery.",
-            )
-        return open_probe.scan(groups, probe.view(np.int32), len(groups) * layout.slots, threads)
+    def search(self, groups: U32, probe: U32, layout: Layout, threads: int, out: U32 | None = None) -> U32:
+        """(groups, 3, ring); people stand anywhere in a group, so all of it is read."""
+        asked = _whole_numbers(probe, layout)
+        return open_probe.scan(groups, asked, len(groups) * layout.slots, threads, out)
 
     def sanitise(self, public: PublicKey, layout: Layout, response: U32) -> U32:
-        """As it is: one number per template is all there is in it, its score and the noise on that."""
+        """As it is: two numbers per template are all there is in it, its score in two parts and the noise on them."""
         return response
 
-    def scores(self, secret: SecretKey, layout: Layout, response: U32, probe: F32 | None) -> F64:
-        """They cannot be read without the probe."""
-        if probe is None:
-            raise UsageError(
-                f"Scores of the profile {self._of.name} are read with the probe at hand.", "Give what was asked."
-            )
-        asked = open_probe.open_probe(probe)
+    def scores(self, secret: SecretKey, layout: Layout, response: U32, probe: U32) -> F64:
+        """The secrets of the coordinates are weighed as the probe weighed those, and taken away."""
+        asked = _whole_numbers(probe, layout)
         return open_probe.open_scores(secret.open_key(layout.dimension), asked, response, len(response) * layout.slots)
+
+    def publics(self, response: U32) -> U32:
+        """(groups, ring)."""
+        return response[:, 0]
+
+
+def _whole_numbers(probe: U32, layout: Layout) -> NDArray[np.int32]:
+    if probe.shape != (2, layout.dimension) or probe.dtype != np.uint32:
+        raise InputError(
+            f"The probe is {probe.dtype} of shape {probe.shape}, not uint32 of (2, {layout.dimension}).",
+            "Ask with the profile of the gallery.",
+        )
+    return np.ascontiguousarray(probe).view(np.int32)
 
 
 def cipher(of: Profile) -> Cipher:

@@ -6,6 +6,7 @@ The block cipher is that of the `cryptography` package. Nothing here takes a see
 
 from __future__ import annotations
 
+import hashlib
 import math
 import os
 from collections.abc import Callable
@@ -15,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.errors import UsageError
-from mien.gallery.sealed.profiles import ERROR_BITS
+from mien.gallery.sealed.profiles import ERROR_BITS, RING
 from mien.gallery.sealed.ring import I64, U32
 
 Shape = int | tuple[int, ...]
@@ -76,6 +77,19 @@ class Draws:
         """Uniform in [-half, half), half a power of two."""
         mask = np.uint64(2 * half - 1)
         return (self.words(_count(shape), np.uint64) & mask).astype(np.int64).reshape(shape) - half
+
+
+def derived(root: bytes, label: bytes, count: int) -> NDArray[np.int8]:
+    """(count, N) uniform in {-1, 0, 1}, each row a secret of its own that follows from a root of 256 bits: SHAKE-256 of the
+    label, the row's number (4 bytes) and the root. A row is the same whatever `count` is; labels keep uses apart.
+
+    Bytes of 255 are left out, as 255 = 3 * 85 makes thirds equal; that fewer than N of 2 N are left: less than 2^-10000."""
+    found = np.empty((count, RING), np.int8)
+    for number in range(count):
+        asked = label + b"\0" + number.to_bytes(4, "little") + root
+        seen = np.frombuffer(hashlib.shake_256(asked).digest(2 * RING), np.uint8)
+        found[number] = (seen[seen < 255][:RING] % 3).astype(np.int8) - 1
+    return found
 
 
 def needs(package: str) -> UsageError:

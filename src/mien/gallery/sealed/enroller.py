@@ -11,16 +11,17 @@ import json
 import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mien.gallery.crops import pack_face
 from mien.gallery.matrix import check_samples
+from mien.gallery.sealed.canaries import Content, how_many
 from mien.gallery.sealed.cipher import cipher
 from mien.gallery.sealed.index import Index, about
 from mien.gallery.sealed.keys import PublicKey
 from mien.gallery.sealed.profiles import Layout
 from mien.gallery.sealed.records import U32, Change, Detail, GroupRow, GroupWrite, Marker, SampleRow, Sealer, SubjectRow
-from mien.types import F32, Sample, Template
+from mien.types import F32, Sample
 
 if TYPE_CHECKING:
     from mien.gallery.sealed.key_holder import Vault
@@ -49,6 +50,7 @@ class _Draft:
     samples: list[SampleRow]
     details: dict[int, Detail]
     vectors: dict[int, dict[int, F32]]  # group -> slot -> vector
+    canaries: dict[int, list[int]]  # new group -> slots
     free: list[tuple[int, int]]  # (group, slot), the next at the end
     last_sample: int
     last_group: int
@@ -86,7 +88,7 @@ class Enroller:
         if dimension is None:
             return None, 0
         layout = self._layout(index, newcomers, dimension, size)
-        draft = _Draft(index, layout, {}, [], {}, {}, [], index.head.last_sample, index.head.last_group)
+        draft = _Draft(index, layout, {}, [], {}, {}, {}, [], index.head.last_sample, index.head.last_group)
         draft.free = self._free(draft)
         added = sum(self._take(draft, one) for one in newcomers)
         if not draft.subjects and not draft.samples:
@@ -146,7 +148,7 @@ class Enroller:
             self._open_group(draft)
         group, slot = draft.free.pop()
         draft.last_sample += 1
-        row = SampleRow(draft.last_sample, subject, group, slot, b"", b"")
+        row = SampleRow(draft.last_sample, subject, group, slot, int(self._vault is not None), b"", b"")
         vector, quality = sample.template.vector, sample.template.quality
         picture = b""
         if sample.face is not None:
@@ -161,22 +163,34 @@ class Enroller:
             "fingerprint": fingerprint,
             "image": sample.face is not None,
         }
+        self._keep(draft, row, record, detail)
+        draft.vectors.setdefault(group, {})[slot] = vector
+
+    def _keep(self, draft: _Draft, row: SampleRow, record: dict[str, Any], detail: Detail) -> None:
         row = replace(row, record=self._sealer.seal_json(record, about(row)), detail=detail.digest)
         draft.samples.append(self._marker.sample(row))
         draft.details[row.number] = detail
-        draft.vectors.setdefault(group, {})[slot] = vector
 
     def _open_group(self, draft: _Draft) -> None:
-        """Begin a group: its slots in random order, one of them for a canary where there is a key holder to know it."""
+        """Begin a group: its slots in random order, some of them for canaries where there is a key holder to know them."""
         draft.last_group += 1
         slots = list(range(draft.layout.slots))
         secrets.SystemRandom().shuffle(slots)
         draft.free = [(draft.last_group, slot) for slot in slots]
-        if self._vault is not None and len(slots) > 1:
-            subject = secrets.token_bytes(16)
-            draft.subjects[subject] = self._subject(subject, "", "{}", "")
-            vector = self._vault.canary(draft.last_group, draft.layout.dimension)
-            self._sample(draft, subject, Sample(Template(vector, "canary")), "")
+        for _ in range(how_many(draft.layout, self.public.profile) if self._vault is not None else 0):
+            self._canary(draft)
+
+    def _canary(self, draft: _Draft) -> None:
+        """A row like anybody's; what stands in its slot follows from the others in the group."""
+        assert self._vault is not None  # its caller looked
+        subject, (group, slot) = secrets.token_bytes(16), draft.free.pop()
+        draft.subjects[subject] = self._subject(subject, "", "{}", "")
+        draft.last_sample += 1
+        row = SampleRow(draft.last_sample, subject, group, slot, 1, b"", b"")
+        detail = Detail(self._vault.seal(bytes(4 * draft.layout.dimension), about(row)))
+        record = {"quality": None, "source": "0" * 16, "fingerprint": secrets.token_hex(32), "image": False}
+        self._keep(draft, row, record, detail)
+        draft.canaries.setdefault(group, []).append(slot)
 
     def _groups(self, draft: _Draft, fetch: Fetch) -> tuple[GroupWrite, ...]:
         there = [number for number in draft.vectors if number in draft.index.groups]
@@ -190,9 +204,14 @@ class Enroller:
                 draft.index.check_group(number, row, body)
             whole = None
             if hand is not None:
-                slots = {member.slot for member in draft.index.members(number)}
-                kept = {} if body is None else hand.kept(draft.index, number, slots, body)
-                body = whole = hand.fresh(draft.layout, kept | vectors)
+                old = draft.index.others(number)
+                kept = {} if body is None else hand.kept(draft.index, number, {member.slot for member in old}, body)
+                canaries = [member.slot for member in draft.index.canaries.get(number, ())]
+                covered = {member.slot for member in old if member.covered} | vectors.keys()
+                content = Content(
+                    number, kept | vectors, frozenset(covered), canaries or draft.canaries.get(number, [])
+                )
+                body = whole = hand.fresh(draft.index, draft.layout, content)
             else:
                 body, rows = self._placed(draft.layout, vectors, body)
             writes.append(GroupWrite(self._marker.group(number, row.version + 1, body), whole, rows))

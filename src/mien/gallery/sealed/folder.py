@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import astuple, fields
 from pathlib import Path
 from typing import Any
 
-from mien.errors import GalleryCorrupt, GalleryNotFound, GalleryReadOnly, UsageError
+from mien.errors import GalleryNotFound, GalleryReadOnly, UsageError
 from mien.gallery import store as plain
-from mien.gallery.sealed.groups_file import shred
+from mien.gallery.sealed.groups_file import other_format, shred
 from mien.gallery.sealed.profiles import EVERY, FORMAT, OpenProfile
 from mien.gallery.sealed.records import Change, Head
 
@@ -25,11 +25,11 @@ SCHEMA = (
     "CREATE TABLE head (id INTEGER PRIMARY KEY CHECK (id = 1), generation INTEGER NOT NULL, purge INTEGER NOT NULL, "
     f"{', '.join(f'{name} NOT NULL' for name in HEAD)})",
     "CREATE TABLE subject (id BLOB PRIMARY KEY, record BLOB NOT NULL, mark BLOB NOT NULL, revision INTEGER NOT NULL)",
-    "CREATE TABLE grp (number INTEGER PRIMARY KEY, version INTEGER NOT NULL, mark BLOB NOT NULL, "
+    "CREATE TABLE grp (number INTEGER PRIMARY KEY, version INTEGER NOT NULL, anchor BLOB NOT NULL, mark BLOB NOT NULL, "
     "place INTEGER NOT NULL UNIQUE, revision INTEGER NOT NULL)",
     "CREATE TABLE sample (number INTEGER PRIMARY KEY, subject BLOB NOT NULL REFERENCES subject (id), "
-    "grp INTEGER NOT NULL REFERENCES grp (number), slot INTEGER NOT NULL, record BLOB NOT NULL, detail BLOB NOT NULL, "
-    "mark BLOB NOT NULL, revision INTEGER NOT NULL, UNIQUE (grp, slot))",
+    "grp INTEGER NOT NULL REFERENCES grp (number), slot INTEGER NOT NULL, covered INTEGER NOT NULL, record BLOB NOT NULL, "
+    "detail BLOB NOT NULL, mark BLOB NOT NULL, revision INTEGER NOT NULL, UNIQUE (grp, slot))",
     "CREATE TABLE detail (number INTEGER PRIMARY KEY REFERENCES sample (number), vector BLOB NOT NULL, "
     "picture BLOB NOT NULL)",
 )
@@ -48,7 +48,7 @@ def create(folder: Path, head: Head, public: bytes) -> None:
         if folder.exists():
             raise taken
         fresh.rename(folder)
-        sync_folder(folder.parent)
+        plain.sync_folder(folder.parent)
     except PermissionError as error:
         raise GalleryReadOnly(f"The folder {folder.parent} may not be written.", "Choose another folder.") from error
     finally:
@@ -111,9 +111,7 @@ def inspect(db: sqlite3.Connection, folder: Path) -> None:
         raise plain.not_a_gallery(folder / RECORDS)
     version = db.execute("PRAGMA user_version").fetchone()[0]
     if version != FORMAT:
-        raise GalleryCorrupt(
-            f"The sealed gallery {folder} has format {version}; this mien reads format {FORMAT}.", "Update mien."
-        )
+        raise other_format(f"The sealed gallery {folder}", version)
     with closing(sqlite3.connect(":memory:")) as fresh:
         for statement in SCHEMA:
             fresh.execute(statement)
@@ -135,7 +133,7 @@ def check_change(change: Change, head: Head) -> None:
     )
     same = ("gallery", "identity", "profile", "door")
     marks = [row.mark for row in change.subjects] + [row.mark for row in change.samples] + [after.mark]
-    marks += [write.row.mark for write in change.groups]
+    marks += [part for write in change.groups for part in (write.row.mark, write.row.anchor)]
     sizes = [len(row.record) for row in change.subjects] + [len(row.record) for row in change.samples]
     details = [len(part) for each in (change.details or {}).values() for part in (each.vector, each.picture)]
     fits = (
@@ -169,13 +167,3 @@ def remove(folder: Path) -> None:
         for path in folder.glob("groups.*.bin*"):
             shred(path)
         shutil.rmtree(folder)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make new names in a folder survive a power cut, where the system lets a folder be synced."""
-    with suppress(OSError):
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)

@@ -21,6 +21,7 @@ from mien.gallery.base import BaseGallery, Removed
 from mien.gallery.crops import unpack_face
 from mien.gallery.matrix import check_template
 from mien.gallery.names import subject_name
+from mien.gallery.sealed.canaries import Content
 from mien.gallery.sealed.enroller import Enroller, Newcomer
 from mien.gallery.sealed.index import Index, about
 from mien.gallery.sealed.key_holder import KeyHolder
@@ -38,8 +39,8 @@ _BLOCK = 64  # samples read at a time, crops with them
 class SealedGallery(BaseGallery):
     """People behind a matcher, with all keys in this object: enroller, probe device and key holder in one.
 
-    Scores are those of the plain gallery within 1e-4 (in the exact profile: exactly those of templates in steps of 1/256; in
-    the profile open-probe within 1e-3); subjects closer to each other than that may change places. Every search counts
+    Scores are those of the plain gallery within 1e-4 (in the exact profile: exactly those of templates in steps of 1/256);
+    subjects closer to each other than that may change places. Every search counts
     against the keys' quota."""
 
     def __init__(self, depot: Depot, holder: KeyHolder, where: str, *, read_only: bool = False) -> None:
@@ -90,11 +91,14 @@ class SealedGallery(BaseGallery):
                 head = self._index.head
                 if k < 1 or not head.dimension:
                     return self._nobody(k)
-            response = self._depot.search(self._device.encrypt(head.layout, probe.vector))
+            asked = self._device.encrypt(head.layout, probe.vector)
+            response = self._depot.search(asked)
             with self._lock:
                 self._refresh()
                 if response.revision == self._index.head.revision:
-                    return self._holder.matches(self._index, response, k, probe.vector)
+                    found = self._holder.matches(self._index, asked, response, k)
+                    self._depot.done(response)
+                    return found
         raise self._busy()
 
     def people(self) -> list[Person]:
@@ -313,22 +317,23 @@ class SealedGallery(BaseGallery):
         except (GalleryCorrupt, KeyError) as error:
             return [getattr(error, "message", f"Group {group} is missing.")]
         held = self._holder.templates(layout, body[None])[0]
-        rows = self._index.members(group)
+        rows, vectors = self._index.others(group), {}
         slack = self._holder.keys.public.profile.slack(layout)
         details = self._depot.details([row.number for row in rows])
         for row in rows:
             try:
-                vector = self._vector(row, details.get(row.number))
-                if row.number != getattr(self._index.canaries.get(group), "number", None):
-                    self._sample(row, details.get(row.number))
-                if np.abs(vector - held[row.slot]).max() > slack:
+                vectors[row.slot] = self._sample(row, details.get(row.number)).template.vector
+                if np.abs(vectors[row.slot] - held[row.slot]).max() > slack:
                     faults.append(f"Sample {row.number} is not what its group holds.")
             except GalleryCorrupt as error:
                 faults.append(error.message)
-        empty = np.ones(layout.slots, bool)
-        empty[[row.slot for row in rows]] = False
-        if np.abs(held[empty]).max(initial=0.0) > slack:
-            faults.append(f"Group {group} holds something where nobody is enrolled.")
+        if not faults:
+            covered = frozenset(row.slot for row in rows if row.covered)
+            canaries = [row.slot for row in self._index.canaries.get(group, ())]
+            wanted = Content(group, vectors, covered, canaries).rows(layout, self._vault.weights)
+            empty = [slot for slot in range(layout.slots) if slot not in vectors]
+            if np.abs(held[empty] - wanted[empty]).max(initial=0.0) > slack:
+                faults.append(f"Group {group} holds something where nobody is enrolled.")
         return faults
 
     def _nobody(self, k: int) -> list[Match]:

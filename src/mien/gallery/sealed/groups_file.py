@@ -44,7 +44,7 @@ class GroupsFile:
         version = int.from_bytes(start[12:16], "little")
         if version != FORMAT:
             self.close()
-            raise GalleryCorrupt(f"{self.path} has format {version}; this mien reads format {FORMAT}.", "Update mien.")
+            raise other_format(str(self.path), version)
         if words["seal"] != hashlib.sha256(start[:40]).digest():
             self._refuse("the first page of its file of groups was changed")
         if words["gallery"] != gallery or int.from_bytes(start[16:24], "little") != self.group_bytes:
@@ -113,6 +113,14 @@ class GroupsFile:
         if self._handle >= 0:
             os.close(self._handle)
             self._handle = -1
+
+
+def other_format(what: str, version: int) -> GalleryCorrupt:
+    """The error for a stored format that this mien does not read."""
+    older = "Seal the plain gallery again; if it is gone, copy the people out with the mien that sealed them."
+    return GalleryCorrupt(
+        f"{what} has format {version}; this mien reads format {FORMAT}.", older if version < FORMAT else "Update mien."
+    )
 
 
 def grow_file(handle: int, start: int, size: int) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.errors import GalleryCorrupt
+from mien.gallery.sealed.canaries import Members
 from mien.gallery.sealed.records import (
     Change,
     Detail,
@@ -42,8 +43,7 @@ class Table:
     names: list[str]
     rows: NDArray[np.intp]  # (templates,) flat positions of people's templates
     owners: NDArray[np.intp]  # (templates,) index into names
-    canaries: NDArray[np.intp]  # flat positions …
-    canary_groups: tuple[int, ...]  # … and the groups they are in
+    groups: tuple[Members, ...]  # with their canaries
 
 
 class Index:
@@ -63,7 +63,7 @@ class Index:
         self.kept: dict[bytes, list[int]] = {}  # subject -> its samples, in the order they were enrolled
         self.people: dict[bytes, Who] = {}
         self.ids: dict[str, bytes] = {}
-        self.canaries: dict[int, SampleRow] = {}  # by group
+        self.canaries: dict[int, list[SampleRow]] = {}  # by group, in the order of their numbers
         self._members: dict[int, list[SampleRow]] = {}  # by group
         self._table: Table | None = None
         self._notes: tuple[bytes, Any] = (b"", {"space": None, "points": "[]"})
@@ -102,7 +102,8 @@ class Index:
         self.kept[row.subject].append(row.number)
         self._members.setdefault(row.group, []).append(row)
         if not self.people[row.subject].name:
-            self.canaries[row.group] = row
+            self.canaries.setdefault(row.group, []).append(row)
+            self.canaries[row.group].sort(key=lambda canary: canary.number)
 
     def _marks(self, change: Change | None = None) -> list[bytes]:
         subjects: dict[bytes, bytes] = {row.id: row.mark for row in self.subjects.values()}
@@ -157,8 +158,12 @@ class Index:
             raise self._wrong(f"group {number} does not match its mark")
 
     def members(self, group: int) -> list[SampleRow]:
-        """The samples in a group, the canary too."""
+        """The samples in a group, canaries too."""
         return self._members.get(group, [])
+
+    def others(self, group: int) -> list[SampleRow]:
+        """The samples in a group that are people's."""
+        return [row for row in self.members(group) if self.people[row.subject].name]
 
     def table(self) -> Table:
         """Whose score is where, at this revision."""
@@ -169,22 +174,25 @@ class Index:
             order = {self.ids[name]: number for number, name in enumerate(names)}
             rows = [row for row in self.samples.values() if row.subject in order]
             flat = [where[row.group] + row.slot for row in rows]
-            canaries = sorted(self.canaries.items())
             self._table = Table(
                 self.head.revision,
                 numbers,
                 names,
                 np.array(flat, np.intp),
                 np.array([order[row.subject] for row in rows], np.intp),
-                np.array([where[group] + row.slot for group, row in canaries], np.intp),
-                tuple(group for group, _ in canaries),
+                tuple(self._group(number, where[number]) for number in numbers),
             )
         return self._table
+
+    def _group(self, number: int, position: int) -> Members:
+        canaries, others = [row.slot for row in self.canaries.get(number, ())], self.others(number)
+        covered = [row.slot for row in others if row.covered]
+        return Members(number, position, canaries, covered, len(others) - len(covered))
 
     @property
     def templates(self) -> int:
         """Templates of people; canaries are none."""
-        return len(self.samples) - len(self.canaries)
+        return len(self.samples) - sum(map(len, self.canaries.values()))
 
     def _wrong(self, what: str) -> GalleryCorrupt:
         return GalleryCorrupt(f"The sealed gallery {self.where} is damaged: {what}.", "Put a backup in its place.")
@@ -197,7 +205,7 @@ def about(row: SampleRow) -> bytes:
 
 def _versioned(row: GroupRow) -> bytes:
     """A group's mark covers its bytes too, which are not at hand: so what is at hand is tied to it."""
-    return b"%d %d " % (row.number, row.version) + row.mark
+    return b"%d %d " % (row.number, row.version) + row.anchor + row.mark
 
 
 def _drop(marks: dict[Any, bytes], keys: Iterable[Any]) -> None:

@@ -15,6 +15,7 @@ import numba as nb
 import numpy as np
 from numba import uint32, uint64
 
+from mien.gallery.sealed.profiles import RING
 from mien.gallery.sealed.ring import RUN, U32, Limb
 
 _READ = {rank: nb.types.Array(nb.uint32, rank, "C", readonly=True) for rank in range(1, 6)}  # takes writable ones too
@@ -248,25 +249,80 @@ def _scan(groups: Any, probe: Any, out: Any, start: Any, stop: Any, constants: A
                 _finish(out[h, limb], tile, s0, s1, s2, constants[limb])
 
 
-@_compiled(_READ[3], _READ[1], _WRITE[2], nb.int64, nb.int64)
+@_compiled(_WRITE[2], _READ[2], _SUMS, _SUMS, _READ[1])
+def _finish_shared(out: Any, group: Any, first: Any, second: Any, constants: Any) -> None:
+    q, k = constants[0], constants[1]
+    o0, o1 = out[0], out[1]
+    for j in range(RING):
+        o0[j], o1[j] = _reduce(first[j], q, k), _reduce(second[j], q, k)
+    out[2] = group[0]
+
+
+@_compiled(_READ[4], _READ[4], _WRITE[4], nb.int64, nb.int64, _READ[2])
+def _scan_shared(groups: Any, probe: Any, out: Any, start: Any, stop: Any, constants: Any) -> None:
+    """As `_scan`: two groups and two blocks for each pass. More of either takes longer: the compiler runs out of registers."""
+    blocks = groups.shape[2] - 1
+    r0, r1 = np.empty(RING, np.uint64), np.empty(RING, np.uint64)
+    s0, s1 = np.empty(RING, np.uint64), np.empty(RING, np.uint64)
+    for g in range(start, stop, 2):
+        h = min(g + 1, stop - 1)
+        for limb in range(groups.shape[1]):
+            one, two, factor = groups[g, limb], groups[h, limb], probe[limb]
+            for sums in (r0, r1, s0, s1):
+                sums[:] = 0
+            for b in range(0, blocks - 1, 2):
+                p0, p1, q0, q1 = (
+                    factor[b, 0, :RING],
+                    factor[b, 1, :RING],
+                    factor[b + 1, 0, :RING],
+                    factor[b + 1, 1, :RING],
+                )
+                a, c = one[b + 1, :RING], one[b + 2, :RING]
+                d, e = two[b + 1, :RING], two[b + 2, :RING]
+                for j in range(RING):
+                    p, r, q, t = uint64(p0[j]), uint64(p1[j]), uint64(q0[j]), uint64(q1[j])
+                    u, v, x, y = uint64(a[j]), uint64(c[j]), uint64(d[j]), uint64(e[j])
+                    r0[j] += u * p + v * q
+                    r1[j] += u * r + v * t
+                    s0[j] += x * p + y * q
+                    s1[j] += x * r + y * t
+            if blocks % 2:
+                p0, p1 = factor[blocks - 1, 0, :RING], factor[blocks - 1, 1, :RING]
+                a, d = one[blocks, :RING], two[blocks, :RING]
+                for j in range(RING):
+                    p, r, u, x = uint64(p0[j]), uint64(p1[j]), uint64(a[j]), uint64(d[j])
+                    r0[j] += u * p
+                    r1[j] += u * r
+                    s0[j] += x * p
+                    s1[j] += x * r
+            _finish_shared(out[g, limb], one, r0, r1, constants[limb])
+            _finish_shared(out[h, limb], two, s0, s1, constants[limb])
+
+
+@_compiled(_READ[3], _READ[2], _WRITE[3], nb.int64, nb.int64)
 def _scan_open(groups: Any, probe: Any, out: Any, start: Any, stop: Any) -> None:
-    """(G, d + 1, N) x (d,) -> (G, N), modulo 2^32; four coordinates for each pass over the sums."""
-    count = probe.shape[0]
+    """(G, d + 1, N) x (2, d) -> (G, 2, N), modulo 2^32; four coordinates for each pass over the sums."""
+    count = probe.shape[1]
     for g in range(start, stop):
-        group, sums = groups[g], out[g]
-        width = sums.shape[0]
+        group, first, second = groups[g], out[g, 0], out[g, 1]
+        width = first.shape[0]
         i = 0
         while i + 4 <= count:
             a, b, c, d = group[i + 1, :width], group[i + 2, :width], group[i + 3, :width], group[i + 4, :width]
-            pa, pb, pc, pd = probe[i], probe[i + 1], probe[i + 2], probe[i + 3]
+            pa, pb, pc, pd = probe[0, i], probe[0, i + 1], probe[0, i + 2], probe[0, i + 3]
+            qa, qb, qc, qd = probe[1, i], probe[1, i + 1], probe[1, i + 2], probe[1, i + 3]
             for j in range(width):
-                more = uint32(uint32(pa * a[j]) + uint32(pb * b[j])) + uint32(uint32(pc * c[j]) + uint32(pd * d[j]))
-                sums[j] = uint32(sums[j] + uint32(more))
+                u, v, x, y = a[j], b[j], c[j], d[j]
+                more = uint32(uint32(pa * u) + uint32(pb * v)) + uint32(uint32(pc * x) + uint32(pd * y))
+                first[j] = uint32(first[j] + uint32(more))
+                more = uint32(uint32(qa * u) + uint32(qb * v)) + uint32(uint32(qc * x) + uint32(qd * y))
+                second[j] = uint32(second[j] + uint32(more))
             i += 4
         while i < count:
-            a, pa = group[i + 1, :width], probe[i]
+            a, pa, qa = group[i + 1, :width], probe[0, i], probe[1, i]
             for j in range(width):
-                sums[j] = uint32(sums[j] + uint32(pa * a[j]))
+                first[j] = uint32(first[j] + uint32(pa * a[j]))
+                second[j] = uint32(second[j] + uint32(qa * a[j]))
             i += 1
 
 
@@ -313,6 +369,11 @@ def prepare(probe: U32, of: Sequence[Limb]) -> U32:
 def scan(groups: U32, probe: Any, out: U32, span: tuple[int, int], of: Sequence[Limb]) -> None:
     """Products of degree two, summed over the blocks, for groups span[0] to span[1]; see `kernels_plain`."""
     _scan(groups, probe, out, span[0], span[1], np.stack([table.constants for table in of]))
+
+
+def scan_shared(groups: U32, probe: Any, out: U32, span: tuple[int, int], of: Sequence[Limb]) -> None:
+    """Products of rows that share their public polynomial, summed over the blocks; see `kernels_plain`."""
+    _scan_shared(groups, probe, out, span[0], span[1], np.stack([table.constants for table in of]))
 
 
 def scan_open(groups: U32, probe: U32, out: U32, span: tuple[int, int]) -> None:

@@ -14,20 +14,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.errors import GalleryError, UsageError
+from mien.gallery.sealed.canaries import Plan, plan
 from mien.gallery.sealed.cipher import cipher
-from mien.gallery.sealed.index import Index
+from mien.gallery.sealed.index import Index, Table
 from mien.gallery.sealed.keys import Keys
 from mien.gallery.sealed.ledger import Ledger
 from mien.gallery.sealed.matcher import Response, check_identity
-from mien.gallery.sealed.profiles import Layout, profile
-from mien.gallery.sealed.records import U32, Marker, Sealer
+from mien.gallery.sealed.probe_device import Probe
+from mien.gallery.sealed.profiles import Layout
+from mien.gallery.sealed.records import U32, Marker, Sealer, anchor
 from mien.types import F32, Match
 
 F64 = NDArray[np.float64]
 DIGITS = 3  # of a released score
 BEYOND = 1.05  # no honest score of unit vectors lies outside ±this …
-NOTHING = 0.02  # … none of an empty slot outside ±this …
-CANARY = 5e-3  # … and none of a canary farther than this, beside what rounding does, from what it must be
+NOTHING = 0.02  # … and none of an empty slot outside ±this, beside what rounding does
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +43,9 @@ class Vault:
     """What only the key holder may read, under a key derived from the secret key: templates as they were enrolled, canaries."""
 
     def __init__(self, keys: Keys, gallery: bytes) -> None:
-        self._key = hashlib.sha256(b"mien sealed vault\0" + keys.secret.signs.tobytes() + keys.mac).digest()
-        self._gallery = gallery
-        self._sealer = Sealer(self._key, gallery)
+        key = hashlib.sha256(b"mien sealed vault\0" + keys.secret.body + keys.mac).digest()
+        self._sealer = Sealer(key, gallery)
+        self.weights = hashlib.sha256(b"mien sealed weights\0" + key + gallery).digest()  # of canaries
 
     def seal(self, vector: bytes, about: bytes) -> bytes:
         """A template's bytes."""
@@ -54,14 +55,6 @@ class Vault:
         """What `seal` was given. Raises GalleryCorrupt."""
         return self._sealer.open(sealed, b"vector" + about)
 
-    def canary(self, group: int, dimension: int) -> F32:
-        """(dimension,) the unit vector that is nobody in a group; that of the next odd group is its opposite."""
-        seed = b"mien sealed canary\0" + self._key + self._gallery + (group // 2).to_bytes(8, "little")
-        raw = np.frombuffer(hashlib.shake_256(seed).digest(2 * dimension), "<i2").astype(np.float64) + 0.5
-        sign = -1 if group % 2 else 1
-        vector: F32 = (sign * raw / np.linalg.norm(raw)).astype(np.float32)
-        return vector
-
 
 class KeyHolder:
     """Reads answers. ledger: where searches are counted and galleries remembered (see `Ledger`)."""
@@ -70,6 +63,7 @@ class KeyHolder:
         self.keys = keys
         self.ledger = Ledger() if ledger is None else ledger
         self._by = cipher(keys.public.profile)
+        self._plan: tuple[Table, Plan] | None = None  # of the state that was searched last
 
     @property
     def digits(self) -> int:
@@ -97,66 +91,63 @@ class KeyHolder:
         found = self._by.templates(self.keys.secret, layout, groups)
         return found.reshape(len(groups), layout.slots, layout.dimension)
 
-    def release(
-        self, index: Index, response: Response, threshold: float, k: int = 1, probe: F32 | None = None
-    ) -> Released:
+    def release(self, index: Index, probe: Probe, response: Response, threshold: float, k: int = 1) -> Released:
         """The decision, and the k best at or above the threshold.
 
-        probe: where the key holder knows it, so that canaries are held against their true scores; in the profile open-probe it
-        must be known. Raises GalleryError for an
+        probe: as the device made it, got from the device and not from the matcher. Raises GalleryError for an
         answer that fails its checks or a quota that is used up, UsageError for k < 1 or no finite threshold."""
         if not -1 <= threshold <= 1:
             raise UsageError(f"{threshold} is no threshold.", "Give a cosine.")
-        found = self.matches(index, response, k, probe)
+        found = self.matches(index, probe, response, k)
         kept = tuple(
             Match(match.subject, round(match.score, self.digits)) for match in found if match.score >= threshold
         )
         return Released(bool(kept), kept)
 
-    def matches(self, index: Index, response: Response, k: int, probe: F32 | None = None) -> list[Match]:
+    def matches(self, index: Index, probe: Probe, response: Response, k: int) -> list[Match]:
         """The k best with their scores as they are: not for anybody outside the key holder's own process."""
         if k < 1:
             raise UsageError(f"{k} matches were asked for.", "Ask for at least one.")
         self.ledger.spend()
-        check_identity(self.keys.identity, index.head)
+        for identity in (self.keys.identity, probe.identity):
+            check_identity(identity, index.head)
         if not index.groups:
             return []
-        table, scores = index.table(), self._scores(index, response, probe)
+        table, scores = index.table(), self._scores(index, probe, response)
         best = np.full(len(table.names), -2.0)
         np.maximum.at(best, table.owners, scores[table.rows])
         best = np.round(np.clip(best, -1, 1), 5)  # below that is noise
         order = np.lexsort((np.arange(len(best)), -best))[:k]  # names are in order, so ties go by name
         return [Match(table.names[number], float(best[number])) for number in order]
 
-    def _scores(self, index: Index, response: Response, probe: F32 | None) -> F64:
+    def _scores(self, index: Index, probe: Probe, response: Response) -> F64:
         table, layout = index.table(), index.head.layout
         if response.revision != index.head.revision or response.numbers != table.numbers:
             raise _refused("it is of another state of the gallery")
         if len(response.body) != len(table.numbers):
             raise _refused("it is of another number of groups")
-        scores = self._by.scores(self.keys.secret, layout, response.body, probe)
+        scores = self._by.scores(self.keys.secret, layout, response.body, probe.body)
+        # An answer is right for one public polynomial: what was computed with another, or not at all, decrypts to noise.
+        for number, public in zip(table.numbers, self._by.publics(response.body), strict=True):
+            if anchor(public) != index.groups[number].anchor:
+                raise _refused("it was not computed with the gallery's own groups")
+        sums = self._sums(index, table)
         taken = np.zeros(len(scores), bool)
-        taken[table.rows] = taken[table.canaries] = True
-        if np.abs(scores).max() > BEYOND or np.abs(scores[~taken]).max(initial=0.0) > NOTHING + self._rounding(layout):
+        taken[table.rows] = taken[sums.canaries] = True
+        nothing = NOTHING + float(np.sqrt(layout.dimension)) / self.keys.public.profile.steps
+        if np.abs(scores).max() > BEYOND or np.abs(scores[~taken]).max(initial=0.0) > nothing:
             raise _refused("it holds scores that cannot be")
-        self._check_canaries(index, scores, probe)
+        if sums.broken(scores):
+            raise _refused("its scores do not add up")
         return scores
 
-    def _check_canaries(self, index: Index, scores: F64, probe: F32 | None) -> None:
-        table, layout = index.table(), index.head.layout
-        vault, slack = self.vault(index.head.gallery), CANARY + self._rounding(layout)
-        seen = dict(zip(table.canary_groups, scores[table.canaries].tolist(), strict=True))
-        for group, score in seen.items():
-            if probe is not None:
-                wanted = float(vault.canary(group, layout.dimension).astype(np.float64) @ probe)
-            else:  # whatever was asked, opposite canaries score oppositely
-                wanted = -seen.get(group ^ 1, -score)
-            if abs(score - wanted) > slack:
-                raise _refused("a template with a known score has another")
-
-    def _rounding(self, layout: Layout) -> float:
-        """What keeping coordinates to steps may do to a score, at most."""
-        return float(np.sqrt(layout.dimension)) / profile(self.keys.public.profile.name).steps
+    def _sums(self, index: Index, table: Table) -> Plan:
+        """What the canaries of this state must score."""
+        if self._plan is None or self._plan[0] is not table:
+            key = self.vault(index.head.gallery).weights
+            made = plan(table.groups, index.head.layout, self.keys.public.profile, key)
+            self._plan = (table, made)
+        return self._plan[1]
 
 
 def _refused(why: str) -> GalleryError:

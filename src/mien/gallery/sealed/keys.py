@@ -1,11 +1,11 @@
 """Keys of a sealed gallery: made, kept in four files, loaded again.
 
     keys = Keys.generate(profile("standard"))
-    keys.save("keys")                  # secret.key, public.key, mac.key, records.key
+    keys.save("keys")                  # secret.key, public.key, edge.key, mac.key, records.key
     public = load_public("keys")       # what a probe device and a matcher need
 
-secret.key decrypts scores and templates; public.key encrypts; mac.key authenticates stored groups; records.key encrypts names
-and pictures. Whoever holds the first can read every template that it was used on.
+secret.key decrypts scores and templates; public.key encrypts probes, edge.key templates; mac.key authenticates stored groups;
+records.key encrypts names and pictures. Whoever holds the first can read every template that it was used on.
 """
 
 from __future__ import annotations
@@ -14,36 +14,42 @@ import functools
 import hashlib
 import json
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from mien.errors import CannotWrite, InputError, UsageError
-from mien.gallery.sealed.draws import Draws
-from mien.gallery.sealed.profiles import FORMAT, RING, Profile, check_format, profile
+from mien.gallery.sealed.draws import Draws, derived
+from mien.gallery.sealed.profiles import FORMAT, MAX_BLOCKS, RING, Profile, check_format, profile
 from mien.gallery.sealed.ring import U32, kernels, limbs, residues
 
 if TYPE_CHECKING:
     from mien.gallery.sealed.open_probe import OpenKey
 
 _MAGIC = b"mien key\n"
-_FILES = ("secret", "public", "mac", "records")
+_FILES = ("secret", "public", "edge", "mac", "records")
+_OPEN = {"public": 0o644, "edge": 0o644}  # modes of those that are no secret
 _SYMMETRIC = 32  # bytes of the MAC key and of the record key
-_BOND = 32  # bytes of what binds a secret key to a public one that is nothing else
+_ROOT = 32  # bytes that the secrets of blocks and of coordinates follow from
+_BOND = 32  # bytes of what binds the edge's key, or a secret one that has no public part, to a public key
+_BLOCK = b"mien sealed block"
 
 
 @dataclass(frozen=True, eq=False)
 class PublicKey:
-    """(b, a) with b = -a s + e, transformed; enough to encrypt, and no more.
+    """(b, a) with b = -a t + e, transformed; enough to encrypt a probe, and no more.
 
     In the profile open-probe nothing is encrypted in public: L is 0, and all there is is a digest of the secret key."""
 
     profile: Profile
     b: U32  # (L, N)
     a: U32
-    bond: bytes = b""  # that digest
+    bond: bytes  # a digest of the edge's key; in the profile open-probe of the secret key
+    edge: U32 | None = (
+        None  # (L, MAX_BLOCKS + 1, N) a0, and -a0 s_i + e_i for each block: what an enroller needs besides
+    )
 
     @functools.cached_property
     def identity(self) -> str:
@@ -62,32 +68,43 @@ class PublicKey:
 
 @dataclass(frozen=True, eq=False)
 class SecretKey:
-    """s: N coefficients in {-1, 0, 1}."""
+    """t, under which probes are encrypted: N coefficients in {-1, 0, 1}; and a root, from which one such secret for each block
+    of templates follows (`blocks`), or for each coordinate (`open_key`)."""
 
     profile: Profile
     signs: np.ndarray[tuple[int], np.dtype[np.int8]]
+    root: bytes
     identity: str  # of the public key that belongs to it
     _open: dict[int, OpenKey] = field(default_factory=dict)
 
     def open_key(self, dimension: int) -> OpenKey:
-        """The secrets of single coordinates that follow from this one: the profile open-probe uses them in its stead."""
+        """The secrets of single coordinates: the profile open-probe uses them alone."""
         from mien.gallery.sealed.open_probe import OpenKey
 
         if dimension not in self._open:
-            self._open[dimension] = OpenKey.derive(self.signs.tobytes(), dimension)
+            self._open[dimension] = OpenKey.derive(self.root, dimension)
         return self._open[dimension]
 
     @functools.cached_property
-    def powers(self) -> list[tuple[U32, U32, U32]]:
-        """(s, -s, s^2) by limb, transformed, each (N,)."""
-        made = []
-        for table in limbs(self.profile.primes):
-            row = residues(self.signs[None], table.prime)
-            kernels().forward(row, table)
-            nothing = np.zeros_like(row)
-            negative = (np.uint32(table.prime) - row[0]) % np.uint32(table.prime)
-            made.append((row[0], negative, kernels().multiply_add(row, row[0], nothing, table)[0]))
-        return made
+    def probe(self) -> list[U32]:
+        """t by limb, transformed, each (N,)."""
+        return [rows[0] for rows in _transformed(self.signs[None], self.profile)]
+
+    @functools.cached_property
+    def blocks(self) -> list[U32]:
+        """The secrets of the blocks by limb, transformed, each (MAX_BLOCKS, N)."""
+        return _transformed(derived(self.root, _BLOCK, MAX_BLOCKS), self.profile)
+
+    @functools.cached_property
+    def negative(self) -> list[U32]:
+        """`blocks` with the other sign."""
+        primes = [np.uint32(prime) for prime in self.profile.primes]
+        return [(prime - rows) % prime for prime, rows in zip(primes, self.blocks, strict=True)]
+
+    @property
+    def body(self) -> bytes:
+        """All there is to it, as it is saved."""
+        return self.signs.tobytes() + self.root
 
     def __repr__(self) -> str:
         return f"SecretKey({self.identity})"  # the key itself stays out of logs
@@ -106,20 +123,17 @@ class Keys:
     def generate(cls, of: Profile) -> Keys:
         """New keys from the operating system's randomness."""
         draws = Draws()
-        signs = draws.ternary(RING)
-        noise = draws.errors((1, RING))
-        rows = []
-        for table in limbs(of.primes):
-            secret, error = residues(signs[None], table.prime), residues(noise, table.prime)
-            kernels().forward(secret, table)
-            kernels().forward(error, table)
-            a = draws.uniform((1, RING), table.prime)
-            negative = (np.uint32(table.prime) - secret[0]) % np.uint32(table.prime)
-            rows.append((kernels().multiply_add(a, negative, error, table)[0], a[0]))
-        halves = np.array([[b for b, _ in rows], [a for _, a in rows]], np.uint32).reshape(2, of.limbs, RING)
-        public = PublicKey(of, halves[0], halves[1], b"" if rows else _bond(signs))
-        symmetric = Draws().words(2 * _SYMMETRIC, np.uint8).tobytes()
-        return cls(SecretKey(of, signs, public.identity), public, symmetric[:_SYMMETRIC], symmetric[_SYMMETRIC:])
+        words = draws.words(_ROOT + 2 * _SYMMETRIC, np.uint8).tobytes()
+        secret = SecretKey(of, draws.ternary(RING), words[:_ROOT], "")
+        mac, records = words[_ROOT : _ROOT + _SYMMETRIC], words[_ROOT + _SYMMETRIC :]
+        nothing = np.empty((0, RING), np.uint32)
+        if of.limbs:
+            probe = _encrypted_nothing([rows[None] for rows in secret.probe], of, draws)
+            edge = _encrypted_nothing(secret.blocks, of, draws)
+            public = PublicKey(of, probe[:, 1], probe[:, 0], _bond(_bytes(edge)), edge)
+        else:
+            public = PublicKey(of, nothing, nothing, _bond(secret.body))
+        return cls(replace(secret, identity=public.identity), public, mac, records)
 
     @property
     def identity(self) -> str:
@@ -127,23 +141,20 @@ class Keys:
         return self.public.identity
 
     def save(self, folder: str | os.PathLike[str]) -> None:
-        """Write the four files into a folder (made, for its owner alone); those with secrets are readable by the owner alone.
+        """Write the files into a folder (made, for its owner alone); those with secrets are readable by the owner alone.
 
         Raises UsageError where keys lie already: overwriting them would lose every gallery they opened; CannotWrite."""
         where = Path(folder)
         for kind in _FILES:
             if (where / f"{kind}.key").exists():
                 raise UsageError(f"There is a {kind} key in {where} already.", "Name another folder.")
-        bodies = {"secret": self.secret.signs.tobytes(), "public": self.public.body}
+        edge = b"" if self.public.edge is None else _bytes(self.public.edge)
+        bodies = {"secret": self.secret.body, "public": self.public.body, "edge": edge}
         bodies |= {"mac": self.mac, "records": self.records}
         try:
             where.mkdir(mode=0o700, parents=True, exist_ok=True)
             for kind in _FILES:
-                _write(
-                    where / f"{kind}.key",
-                    _sealed(kind, self.public, bodies[kind]),
-                    0o644 if kind == "public" else 0o600,
-                )
+                _write(where / f"{kind}.key", _sealed(kind, self.public, bodies[kind]), _OPEN.get(kind, 0o600))
         except OSError as error:
             raise CannotWrite(f"The keys cannot be written to {where}: {error.strerror}.") from error
 
@@ -153,21 +164,30 @@ class Keys:
 
 def load(folder: str | os.PathLike[str]) -> Keys:
     """All keys of a folder. Raises UsageError where one is missing, InputError where one is damaged or another's."""
-    public = load_public(folder)
-    signs = np.frombuffer(_read(folder, "secret", public), np.int8)
-    if signs.shape != (RING,) or np.abs(signs.astype(np.int16)).max() > 1:
+    public, mac, records = load_enroller(folder)
+    body = _read(folder, "secret", public)
+    signs = np.frombuffer(body[:RING], np.int8)
+    if len(body) != RING + _ROOT or np.abs(signs.astype(np.int16)).max() > 1:
         raise InputError(f"The secret key in {folder} is damaged.", "Restore it from a copy.")
-    if public.bond and public.bond != _bond(signs):
+    secret = SecretKey(public.profile, signs, body[RING:], public.identity)
+    if not public.profile.limbs and public.bond != _bond(secret.body):
         raise InputError(
             f"The secret key in {folder} does not belong to the public key beside it.", "Keep keys by folder."
         )
-    mac, records = _read(folder, "mac", public), _read(folder, "records", public)
-    return Keys(SecretKey(public.profile, signs, public.identity), public, mac, records)
+    return Keys(secret, public, mac, records)
 
 
 def load_enroller(folder: str | os.PathLike[str]) -> tuple[PublicKey, bytes, bytes]:
-    """(public key, MAC key, record key): what an enroller needs; secret.key need not be there. Raises as `load`."""
+    """(public key with the edge's, MAC key, record key): what an enroller needs; secret.key need not be there.
+
+    Raises as `load`."""
     public = load_public(folder)
+    found = _read(folder, "edge", public)
+    if public.profile.limbs:
+        if _bond(found) != public.bond:  # of the right length too, and below the primes: it is what was made
+            raise InputError(f"The edge key in {folder} is damaged.", "Restore it from a copy.")
+        rows = np.frombuffer(found, "<u4").astype(np.uint32)
+        public = replace(public, edge=rows.reshape(public.profile.limbs, MAX_BLOCKS + 1, RING))
     return public, _read(folder, "mac", public), _read(folder, "records", public)
 
 
@@ -177,7 +197,7 @@ def load_public(folder: str | os.PathLike[str]) -> PublicKey:
     of = profile(str(header["profile"]))
     size = 2 * of.limbs * RING * 4
     damaged = InputError(f"The public key in {folder} is damaged.", "Restore it from a copy.")
-    if len(body) != (size or _BOND):
+    if len(body) != size + _BOND:
         raise damaged
     halves = np.frombuffer(body[:size], "<u4").astype(np.uint32).reshape(2, of.limbs, RING)
     if (halves >= np.array(of.primes, np.uint32)[:, None]).any():
@@ -186,6 +206,11 @@ def load_public(folder: str | os.PathLike[str]) -> PublicKey:
     if header["identity"] != public.identity:
         raise InputError(f"The public key in {folder} is not the one it says it is.", "Restore it from a copy.")
     return public
+
+
+def public_file(public: PublicKey) -> bytes:
+    """public.key, as it is saved."""
+    return _sealed("public", public, public.body)
 
 
 def _sealed(kind: str, public: PublicKey, body: bytes) -> bytes:
@@ -244,9 +269,31 @@ def _write(path: Path, content: bytes, mode: int) -> None:
         os.fsync(file.fileno())
 
 
-def _bond(signs: np.ndarray[tuple[int], np.dtype[np.int8]]) -> bytes:
+def _bond(body: bytes) -> bytes:
     """Tells nothing of 2048 random thirds."""
-    return hashlib.blake2b(signs.tobytes(), digest_size=_BOND, person=b"mien open bond").digest()
+    return hashlib.blake2b(body, digest_size=_BOND, person=b"mien key bond").digest()
+
+
+def _transformed(signs: np.ndarray[tuple[int, int], np.dtype[np.int8]], of: Profile) -> list[U32]:
+    made = []
+    for table in limbs(of.primes):
+        rows = residues(signs, table.prime)
+        kernels().forward(rows, table)
+        made.append(rows)
+    return made
+
+
+def _encrypted_nothing(secrets: list[U32], of: Profile, draws: Draws) -> U32:
+    """Secrets by limb (k, N) -> (L, 1 + k, N): a, and -a s + e under each of them."""
+    noise = draws.errors(secrets[0].shape)
+    out = np.empty((of.limbs, 1 + len(noise), RING), np.uint32)
+    for index, table in enumerate(limbs(of.primes)):
+        error = residues(noise, table.prime)
+        kernels().forward(error, table)
+        out[index, 0] = draws.uniform(RING, table.prime)
+        prime = np.uint32(table.prime)
+        out[index, 1:] = kernels().multiply_add((prime - secrets[index]) % prime, out[index, 0], error, table)
+    return out
 
 
 def _bytes(rows: U32) -> bytes:

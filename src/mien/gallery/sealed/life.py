@@ -68,7 +68,7 @@ def seal(source: BaseGallery, out: str | Path, keys: Keys, progress: Progress | 
         if target.exists():
             raise UsageError(f"There is already something at {out}.", "Choose another name; nothing is overwritten.")
         fresh.rename(target)
-        home.sync_folder(target.parent)
+        plain.sync_folder(target.parent)
     return made
 
 

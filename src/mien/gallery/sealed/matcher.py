@@ -26,6 +26,7 @@ from mien.gallery.sealed.store import Snapshot, Store
 if TYPE_CHECKING:
     from mien.gallery.sealed.keys import PublicKey
 
+SPARE = 2  # responses kept to be written over
 RETRIES = 20  # searches begun anew because somebody wrote meanwhile
 
 
@@ -56,6 +57,9 @@ class Depot(Protocol):
     def search(self, probe: Probe) -> Response:
         """Every score, encrypted."""
 
+    def done(self, response: Response) -> None:
+        """Say that nobody looks at a response any more: the next search may write over it."""
+
     def apply(self, change: Change, token: bytes) -> bool:
         """Take a step; False when somebody else was faster. token: see `Marker.token`."""
 
@@ -75,6 +79,7 @@ class Matcher:
         self._public: PublicKey | None = None
         self.threads = threads or os.cpu_count() or 1
         self._lock = threading.RLock()
+        self._spare: list[U32] = []  # responses that nobody looks at any more
 
     def head(self) -> Head:
         """The head as it is now."""
@@ -113,10 +118,20 @@ class Matcher:
             return Response(seen.head.revision, (), np.empty((0, 0, 3, 0), np.uint32))
         by, layout = cipher(profile(seen.head.profile)), seen.head.layout
         groups = seen.body.reshape(-1, *seen.head.row_shape)
-        found = by.search(groups, probe.body, layout, self.threads)[list(seen.places)]
+        with self._lock:
+            spare = self._spare.pop() if self._spare else None
+        found = by.search(groups, probe.body, layout, self.threads, spare)
+        if seen.places != tuple(range(len(groups))):
+            found = found[list(seen.places)]
         if self._sanitise:
             found = by.sanitise(self.public(seen.head), layout, found)
         return Response(seen.head.revision, seen.numbers, found)
+
+    def done(self, response: Response) -> None:
+        """Keep its memory for the next search: a system takes longer to hand out 37 MiB than to fill them."""
+        with self._lock:
+            if len(self._spare) < SPARE:
+                self._spare.append(response.body)
 
     def public(self, head: Head) -> PublicKey:
         """The public key in the folder. Raises InputError, UsageError where it is damaged or missing."""

@@ -12,6 +12,9 @@ templates, one per coefficient, modulo 2^32. A search is a sum of rows with smal
 a float32 matrix costs; the key holder takes away a times the same sum of secrets. 32 bits for this ring lie within the
 standard's row for 128 bits (`profiles`), against quantum computers too.
 
+32 bits do not hold a score to 1e-4 with templates and a probe in fine steps at once. So the probe goes in two parts, coarse
+steps and what those leave, and a row is weighed with both while it is at hand; the sums meet again after decryption.
+
 Since all templates of a group share `a`, no slot may ever be written twice: two templates under the same `a` would give away
 their difference. `erase_slot` blanks a slot for good; whoever wants it back seals the group anew.
 """
@@ -29,15 +32,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.errors import CannotWrite, InputError, UsageError
-from mien.gallery.sealed.draws import Draws
-from mien.gallery.sealed.profiles import OPEN, PROFILES, RING, SCORE_BOUND
+from mien.gallery.sealed.draws import Draws, derived
+from mien.gallery.sealed.profiles import OPEN, OPEN_FINE, PROFILES, RING, SCORE_BOUND
 from mien.gallery.sealed.ring import I64, U32, centred, kernels, limbs, residues
+from mien.gallery.sealed.scheme import buffer
 from mien.types import F32
 
 F64 = NDArray[np.float64]
 TEMPLATE_STEPS = OPEN.steps  # a template's coordinate enters as round(this times it) …
-PROBE_STEPS = OPEN.probe_steps  # … and the probe's
-SCORE_SD = 4.4e-5  # standard deviation of a score's error: the probe's rounding 3.5e-5, the noise 2.5e-5
+PROBE_STEPS = OPEN.probe_steps  # … the probe's coarsely, …
+FINE = OPEN_FINE  # … and what that leaves, in 1 / FINE of a step
+SCORE_SD = 5.4e-6  # standard deviation of a score's error: the probe's rounding 4.4e-6, the noise 3.1e-6
 _PRIMES = PROFILES[
     "exact"
 ].primes  # two primes in which products of the ring are computed before they are cut to 32 bits
@@ -60,13 +65,8 @@ class OpenKey:
 
     @classmethod
     def derive(cls, root: bytes, dimension: int) -> OpenKey:
-        """The key that follows from a secret of at least 256 bits: each coordinate's by SHAKE-256, whatever the dimension."""
-        signs = np.empty((dimension, RING), np.int8)
-        for number in range(dimension):
-            asked = b"mien open key\0" + number.to_bytes(4, "little") + root
-            found = np.frombuffer(hashlib.shake_256(asked).digest(2 * RING), np.uint8)
-            signs[number] = (found[found < 255][:RING] % 3).astype(np.int8) - 1  # 255 = 3 * 85: thirds are equal
-        return cls(signs)
+        """The key that follows from a secret of at least 256 bits: each coordinate's is the same whatever the dimension."""
+        return cls(derived(root, b"mien open key", dimension))
 
     @property
     def dimension(self) -> int:
@@ -148,49 +148,62 @@ def erase_slot(group: U32, slot: int) -> U32:
 
 
 def open_probe(vector: F32) -> NDArray[np.int32]:
-    """A vector (d,) of length at most 1 -> whole numbers (d,), what the matcher sees."""
+    """A vector (d,) of length at most 1 -> whole numbers (2, d), what the matcher sees: coarse, and what that leaves."""
     _check_vectors(vector[None], len(vector), PROBE_STEPS)
-    return np.rint(vector.astype(np.float64) * PROBE_STEPS).astype(np.int32)
+    whole = vector.astype(np.float64) * PROBE_STEPS
+    coarse = np.rint(whole)
+    fine = np.rint((whole - coarse) * FINE)
+    if np.sqrt(SCORE_BOUND) * TEMPLATE_STEPS * np.linalg.norm(fine) >= 1 << 31:
+        raise InputError(
+            f"The probe has {len(vector)} coordinates: what their steps leave does not fit 32 bits.",
+            "Use fewer than 3,000, or another profile.",
+        )
+    return np.stack([coarse, fine]).astype(np.int32)
 
 
-def scan(groups: U32, probe: NDArray[np.int32], size: int, threads: int = 1) -> U32:
-    """Every score, still encrypted: groups (G, d + 1, N) x (d,) -> response (G, 2, N): public polynomial, score body.
+def scan(groups: U32, probe: NDArray[np.int32], size: int, threads: int = 1, out: U32 | None = None) -> U32:
+    """Every score, still encrypted: groups (G, d + 1, N) x (2, d) -> response (G, 3, N): public polynomial, two sums.
 
     size: how many slots hold templates, counted from the first; the rest are not read. No key; the GIL is released.
+    out: an earlier response of that shape to write over.
     """
-    if groups.ndim != 3 or groups.shape[1:] != (len(probe) + 1, RING) or groups.dtype != np.uint32:
+    if probe.dtype != np.int32 or probe.ndim != 2 or len(probe) != 2 or not 0 <= size <= len(groups) * RING:
         raise InputError(
-            f"The groups are {groups.dtype} of shape {groups.shape}, not uint32 of ('G', {len(probe) + 1}, {RING}).",
+            f"{size} slots cannot be searched with a {probe.dtype} probe of shape {probe.shape}.", "Use `open_probe`."
+        )
+    rows = probe.shape[1] + 1
+    if groups.ndim != 3 or groups.shape[1:] != (rows, RING) or groups.dtype != np.uint32:
+        raise InputError(
+            f"The groups are {groups.dtype} of shape {groups.shape}, not uint32 of ('G', {rows}, {RING}).",
             "Search a gallery with probes of its own dimension.",
         )
-    if probe.dtype != np.int32 or not 0 <= size <= len(groups) * RING:
-        raise InputError(f"{size} slots cannot be searched with a {probe.dtype} probe.", "Use `open_probe`.")
     full, rest = divmod(size, RING)
-    plain, weights = np.asarray(groups), probe.astype(np.uint32)
-    response = np.zeros((len(groups), 2, RING), np.uint32)
+    plain, weights = np.asarray(groups), np.ascontiguousarray(probe).view(np.uint32)
+    response = buffer((len(groups), 3, RING), out)
     response[:, 0] = plain[:, 0]
-    sums = np.zeros((full, RING), np.uint32)
+    response[full:, 1:] = 0
+    sums = np.zeros((full, 2, RING), np.uint32)
     spans = [(start, min(start + 4, full)) for start in range(0, full, 4)]
     if threads > 1 and len(spans) > 1:
         with ThreadPoolExecutor(threads) as pool:
             list(pool.map(lambda span: kernels().scan_open(plain, weights, sums, span), spans))
     else:
         kernels().scan_open(plain, weights, sums, (0, full))
-    response[:full, 1] = sums
+    response[:full, 1:] = sums
     if rest:
-        last = np.zeros((1, rest), np.uint32)
+        last = np.zeros((1, 2, rest), np.uint32)
         kernels().scan_open(plain[full : full + 1], weights, last, (0, 1))
-        response[full, 1, :rest] = last
+        response[full, 1:, :rest] = last
     return response
 
 
 def open_scores(key: OpenKey, probe: NDArray[np.int32], response: U32, size: int) -> F64:
-    """Response (G, 2, N) -> scores (size,), slot by slot; those of blanked slots mean nothing."""
+    """Response (G, 3, N) -> scores (size,), slot by slot; those of blanked slots mean nothing."""
     if (
         response.ndim != 3
-        or response.shape[1:] != (2, RING)
+        or response.shape[1:] != (3, RING)
         or response.dtype != np.uint32
-        or probe.shape != (key.dimension,)
+        or probe.shape != (2, key.dimension)
     ):
         raise InputError("The response or the probe is not of this key's gallery.", "Use those of one search.")
     if not 0 <= size <= len(response) * RING:
@@ -198,12 +211,15 @@ def open_scores(key: OpenKey, probe: NDArray[np.int32], response: U32, size: int
             f"A response of {len(response)} groups has no {size} scores.", "Ask for those that were searched."
         )
     total = np.rint(probe.astype(np.float32) @ key.weights).astype(np.int64)
-    shares = np.stack([_long_product(row, total) for row in response[:, 0]]) if len(response) else response[:, 0]
-    return _signed(response[:, 1] - shares).reshape(-1)[:size] / (TEMPLATE_STEPS * PROBE_STEPS)
+    scores = np.empty((len(response), RING))
+    for number, (public, coarse, fine) in enumerate(response):
+        shares = _long_product(public, total)
+        scores[number] = _signed(coarse - shares[0]) + _signed(fine - shares[1]) / FINE
+    return scores.reshape(-1)[:size] / (TEMPLATE_STEPS * PROBE_STEPS)
 
 
 def open_templates(key: OpenKey, groups: U32) -> F64:
-    """Groups (G, d + 1, N) -> vectors (G * N, d): for compaction and rotation; noise of 2.5e-5 a coordinate stays in them."""
+    """Groups (G, d + 1, N) -> vectors (G * N, d): for compaction and rotation; noise of 3.1e-6 a coordinate stays in them."""
     if groups.ndim != 3 or groups.shape[1:] != (key.dimension + 1, RING) or groups.dtype != np.uint32:
         raise InputError("The groups are not of this key's gallery.", "Use a gallery with its own key.")
     vectors = np.empty((len(groups), RING, key.dimension))
@@ -231,10 +247,10 @@ def _products(a: U32, others: NDArray[np.int32]) -> I64:
 
 
 def _long_product(a: U32, total: I64) -> U32:
-    """a (N,) times total (N,) modulo 2^32; in two halves of a, so that whatever a matcher sends fits."""
-    row = total.astype(np.int32)[None]
-    high = _products(a >> np.uint32(16), row)[0].astype(np.uint32) << np.uint32(16)
-    return np.asarray(high + _products(a & np.uint32(0xFFFF), row)[0].astype(np.uint32))
+    """a (N,) times each of total (k, N) modulo 2^32; in two halves of a, so that whatever a matcher sends fits."""
+    rows = total.astype(np.int32)
+    high = _products(a >> np.uint32(16), rows).astype(np.uint32) << np.uint32(16)
+    return np.asarray(high + _products(a & np.uint32(0xFFFF), rows).astype(np.uint32))
 
 
 def _signed(values: U32) -> I64:

@@ -14,11 +14,12 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from mien.errors import GalleryNotFound, InputError, UsageError
+from mien.gallery import store as plain
 from mien.gallery.sealed import folder as home
 from mien.gallery.sealed.gallery import SealedGallery
 from mien.gallery.sealed.groups_file import shred
 from mien.gallery.sealed.key_holder import KeyHolder
-from mien.gallery.sealed.keys import Keys, load, load_public
+from mien.gallery.sealed.keys import Keys, load, load_public, public_file
 from mien.gallery.sealed.ledger import Ledger
 from mien.gallery.sealed.matcher import Matcher
 from mien.gallery.sealed.profiles import Profile, profile
@@ -27,7 +28,13 @@ from mien.gallery.sealed.store import Store
 
 VARIABLE = "MIEN_KEYS"  # names the folder of keys where none is given
 NEXT = "next"  # folder within the keys' folder: those that a rotation is moving to
-FILES = ("secret.key", "mac.key", "records.key", "public.key")  # the public one last: it says which keys these are
+FILES = (
+    "secret.key",
+    "mac.key",
+    "records.key",
+    "edge.key",
+    "public.key",
+)  # the public one last: it says which keys these are
 KeysAt = Keys | str | os.PathLike[str]
 
 
@@ -102,7 +109,7 @@ def warn_permissions(at: Path) -> None:
     """Warn of secrets that others on this machine may read."""
     if os.name != "posix":
         return
-    for name in FILES[:-1]:
+    for name in FILES[:3]:
         path = at / name
         if path.exists() and path.stat().st_mode & 0o077:
             _warn(f"{path} may be read by others than its owner. Mend that with: chmod 600 {path}")
@@ -122,13 +129,7 @@ def signed(head: Head, keys: Keys) -> Head:
 
 def public_bytes(keys: Keys) -> bytes:
     """The file of the public key, as it is saved."""
-    import tempfile
-
-    with tempfile.TemporaryDirectory() as folder:
-        keys.save(folder)
-        for name in FILES[:-1]:
-            shred(Path(folder) / name)
-        return (Path(folder) / "public.key").read_bytes()
+    return public_file(keys.public)
 
 
 def make_keys(at: Path, of: Profile | str) -> Keys:
@@ -158,7 +159,7 @@ def finish_rotation(at: Path, identity: str) -> None:
         if (fresh / name).exists():
             shred(at / name)
             (fresh / name).replace(at / name)
-    home.sync_folder(at)
+    plain.sync_folder(at)
     fresh.rmdir()
 
 

@@ -23,9 +23,13 @@ CLASSICAL: Mapping[int, int] = {128: 54, 192: 37, 256: 29}
 QUANTUM: Mapping[int, int] = {128: 51, 192: 35, 256: 27}
 CLASSICAL_128 = float(CLASSICAL[128])
 QUANTUM_128 = float(QUANTUM[128])
-FORMAT = 1  # version of everything that is stored: keys, rows, messages
+FORMAT = 2  # version of everything that is stored: keys, rows, messages; 1 had a public polynomial for each block
+MAX_BLOCKS = (
+    64  # polynomials of coordinates per group: so many secrets, and so many public keys for enrolling at the edge
+)
 SCORE_BOUND = 1.1  # scores beyond this would wrap around; vectors that could make one are refused
 MARGIN = 7.0  # standard deviations of noise that a bound leaves room for: passed once in 4e11 scores
+OPEN_FINE = 2**6  # parts of a step in which open-probe searches what its coarse steps leave
 FLOOD = 2.0**-11  # half width, in score units, of the noise that sanitising adds
 
 
@@ -66,6 +70,10 @@ class Layout:
     def group_bytes(self, profile: Profile) -> int:
         """Size of one group."""
         return 4 * math.prod(self.row_shape(profile))
+
+    def probe_bytes(self, profile: Profile) -> int:
+        """Size of one probe."""
+        return 4 * math.prod(profile.probe_shape(self))
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,8 +153,22 @@ class Profile:
         """Standard deviation of what rounding the coordinates of unit vectors does to a score."""
         return math.hypot(1 / self.steps, 1 / self.probe_steps) / math.sqrt(12)
 
+    @property
+    def cover(self) -> int:
+        """About how many templates a canary covers: fewer where scores carry more noise (see `canaries`)."""
+        return 32
+
+    @property
+    def flood(self) -> float:
+        """Half width, in score units, of what sanitising adds."""
+        return 1.1 * FLOOD
+
     def row_shape(self, layout: Layout) -> tuple[int, ...]:
-        """(L, B, 2, N): the shape of one group, of a probe and of a template on its way."""
+        """(L, B + 1, N): the shape of one group and of a template on its way; the public polynomial comes first."""
+        return (self.limbs, layout.blocks + 1, RING)
+
+    def probe_shape(self, layout: Layout) -> tuple[int, ...]:
+        """(L, B, 2, N): the shape of a probe."""
         return (self.limbs, layout.blocks, 2, RING)
 
     def slack(self, layout: Layout) -> float:
@@ -168,10 +190,11 @@ class Profile:
     def check(self, layout: Layout) -> None:
         """Raise UsageError where this profile and this layout together overflow or break the profile's promise."""
         most = max(self.primes) - 1
-        # Sums of 2 B products are kept in 64 bits until the end, and Montgomery's reduction must leave less than 8 q.
-        if 2 * layout.blocks * most**2 + (max(self.primes) << 32) >= 1 << 64 or 2 * layout.blocks * most >= 7 << 32:
+        # Sums of B products are kept in 64 bits until the end, and Montgomery's reduction must leave less than 8 q.
+        fits = layout.blocks * most**2 + (max(self.primes) << 32) < 1 << 64 and layout.blocks * most < 7 << 32
+        if not fits or layout.blocks > MAX_BLOCKS:
             raise UsageError(
-                f"{layout.blocks} polynomials per group overflow the sums of the profile {self.name}.",
+                f"{layout.blocks} polynomials per group are more than the {MAX_BLOCKS} that there are keys for.",
                 "Use a larger block.",
             )
         noise = self.noise(layout)
@@ -200,9 +223,28 @@ class OpenProfile(Profile):
         """q."""
         return 1 << 32
 
+    @property
+    def rounding(self) -> float:
+        """Standard deviation of what rounding the coordinates of unit vectors does to a score."""
+        return math.hypot(1 / self.steps, 1 / (self.probe_steps * OPEN_FINE)) / math.sqrt(12)
+
+    @property
+    def cover(self) -> int:
+        """More, as there is little noise and no sanitising."""
+        return 256
+
+    @property
+    def flood(self) -> float:
+        """Nothing is added."""
+        return 0.0
+
     def row_shape(self, layout: Layout) -> tuple[int, ...]:
         """(d + 1, N): the public polynomial of a group, then its coordinates."""
         return (layout.dimension + 1, RING)
+
+    def probe_shape(self, layout: Layout) -> tuple[int, ...]:
+        """(2, d): the probe in coarse steps, and what those leave."""
+        return (2, layout.dimension)
 
     def slack(self, layout: Layout) -> float:
         """How far a decrypted coordinate may lie from what was enrolled, at most: the largest error, and rounding."""
@@ -246,13 +288,14 @@ PROFILES: Mapping[str, Profile] = {  # those of `scheme`: probe and gallery are 
 }
 
 
-# A score is below 2^31 with both scales: 1.1 * 2^(17 + 13). A template's coordinate is fine beside the noise (sd 3.24 steps).
+# A score is below 2^31 with both scales: 1.1 * 2^(20 + 10). A template's coordinate is fine beside the noise (sd 3.24 steps).
+# The probe's steps are coarse; what they leave is searched with it, in 1 / OPEN_FINE of a step.
 OPEN = OpenProfile(
     name="open-probe",
     primes=(),
-    steps=2**17,
+    steps=2**20,
     template_lift=1,
-    probe_steps=2**13,
+    probe_steps=2**10,
     probe_lift=1,
     exact=False,
     words="128 bits also against quantum computers; the matcher sees the probe, not the gallery and not the scores",
@@ -271,7 +314,8 @@ def check_format(version: object, what: str) -> None:
     """Raise InputError for a version of the stored formats that this mien does not read."""
     if version != FORMAT:
         raise InputError(
-            f"{what} is of format {version!r}, and this mien reads {FORMAT}.", "Use the mien that it was made with."
+            f"{what} is of format {version!r}, and this mien reads {FORMAT}.",
+            "Open it with the mien that made it, copy it into a plain gallery (backup), and seal that again.",
         )
 
 
@@ -282,6 +326,8 @@ def layout_for(dimension: int, size: int, of: Profile | None = None) -> Layout:
     """
     block = next((block for block, most in ((64, 4_096), (32, 40_960), (16, 409_600)) if size <= most), 8)
     block = min(block, 1 << max(0, math.ceil(math.log2(dimension))))  # no block of mostly nothing
+    while block * MAX_BLOCKS < dimension:
+        block *= 2
     layout = Layout(dimension, block)
     while of is not None and block < 64:
         try:

@@ -81,21 +81,25 @@ class SampleRow:
     subject: bytes
     group: int
     slot: int
+    covered: int  # 1 where the group's canaries count it in (see `canaries`)
     record: bytes  # sealed: quality, source, fingerprint
     detail: bytes  # SHA-256 over the sealed vector and the sealed crop
     mark: bytes = b""
 
     def parts(self) -> tuple[Any, ...]:
         """What the mark covers."""
-        return (self.number, self.subject, self.group, self.slot, self.record, self.detail)
+        return (self.number, self.subject, self.group, self.slot, self.covered, self.record, self.detail)
 
 
 @dataclass(frozen=True, slots=True)
 class GroupRow:
-    """One packed group of templates; the mark covers its bytes too."""
+    """One packed group of templates; the mark covers its bytes too.
+
+    anchor: a digest of its public polynomial, which an answer must have been computed with (see `KeyHolder`)."""
 
     number: int
     version: int  # grows with every change of the group
+    anchor: bytes = b""
     mark: bytes = b""
 
 
@@ -215,7 +219,9 @@ class Marker:
 
     def group(self, number: int, version: int, body: U32) -> GroupRow:
         """The row of a group with these bytes."""
-        return GroupRow(number, version, self.of("group", number, version, body.astype("<u4", copy=False).tobytes()))
+        public = anchor(body[:, 0] if body.ndim == 3 else body[0])
+        whole = body.astype("<u4", copy=False).tobytes()
+        return GroupRow(number, version, public, self.of("group", number, version, public, whole))
 
     def head(self, head: Head) -> Head:
         """The head with its mark."""
@@ -229,9 +235,10 @@ class Marker:
         """What a writer shows to a matcher; the matcher knows its SHA-256 only."""
         return self.of("door")
 
-    def canary(self, group: int) -> bytes:
-        """(16 bytes) the id of the subject that is nobody in a group."""
-        return self.of("canary", group)[:16]
+
+def anchor(public: U32) -> bytes:
+    """SHA-256 of a group's public polynomial: (limbs, ring), in the profile open-probe (ring,)."""
+    return hashlib.sha256(np.ascontiguousarray(public).astype("<u4", copy=False).data).digest()
 
 
 def digest_of(marks: Sequence[bytes]) -> bytes:

@@ -77,6 +77,9 @@ class RemoteMatcher:
         """Every score, encrypted."""
         return bodies.unpack_response(self._ask("POST", "/v1/search", bodies.pack_probe(probe)))
 
+    def done(self, response: Response) -> None:
+        """It is nobody else's."""
+
     def apply(self, change: Change, token: bytes) -> bool:
         """Take a step; False when somebody else was faster."""
         answer = self._ask("POST", "/v1/change", bodies.pack_change(change), {"Authorization": f"Bearer {token.hex()}"})

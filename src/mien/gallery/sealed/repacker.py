@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
+from mien.gallery.sealed.canaries import Content
 from mien.gallery.sealed.index import Index, about
 from mien.gallery.sealed.key_holder import KeyHolder
 from mien.gallery.sealed.matcher import Depot
 from mien.gallery.sealed.profiles import Layout
-from mien.gallery.sealed.records import U32, Change, GroupRow, GroupWrite
+from mien.gallery.sealed.records import U32, Change, GroupRow, GroupWrite, SampleRow
 from mien.types import F32
 
 
@@ -22,11 +23,9 @@ class Repacker:
     def __init__(self, holder: KeyHolder, depot: Depot) -> None:
         self._holder, self._depot = holder, depot
 
-    def fresh(self, layout: Layout, vectors: Mapping[int, F32]) -> U32:
-        """A group of these vectors, by slot, with all its randomness drawn anew."""
-        rows = np.zeros((layout.slots, layout.dimension), np.float32)
-        for slot, vector in vectors.items():
-            rows[slot] = vector
+    def fresh(self, index: Index, layout: Layout, content: Content) -> U32:
+        """A group of this content, with its canaries and with all its randomness drawn anew."""
+        rows = content.rows(layout, self._holder.vault(index.head.gallery).weights)
         group: U32 = self._holder.encrypt(layout, rows)[0]
         return group
 
@@ -55,14 +54,13 @@ class Repacker:
         subjects = [subject for subject in emptied if gone.issuperset(index.kept[subject])]
         groups: tuple[GroupWrite, ...] = ()
         if len(gone) == index.templates:
-            canaries, head, space = list(index.canaries.values()), replace(index.head, dimension=0, block=0), None
-            empty = list(index.groups)
+            head, space, empty = replace(index.head, dimension=0, block=0), None, list(index.groups)
         else:
             head, space = index.head, index.notes["space"]
             left = self._left(index, gone)
-            empty = [group for group, slots in left.items() if not slots]
-            canaries = [index.canaries[group] for group in empty if group in index.canaries]
-            groups = self._rewritten(index, {group: slots for group, slots in left.items() if slots})
+            empty = [group for group, rows in left.items() if not rows]
+            groups = self._rewritten(index, {group: rows for group, rows in left.items() if rows})
+        canaries = [row for group in empty for row in index.canaries.get(group, ())]
         change = Change(
             head,
             groups=groups,
@@ -72,23 +70,22 @@ class Repacker:
         )
         return index.sealed_head(change, space, index.notes["points"])
 
-    def _left(self, index: Index, gone: set[int]) -> dict[int, set[int]]:
-        """{group: slots that stay taken}, of the groups that lose somebody; none where only the canary would be left."""
-        left = {}
-        for group in {index.samples[number].group for number in gone}:
-            slots = {row.slot for row in index.members(group) if row.number not in gone}
-            canary = index.canaries.get(group)
-            left[group] = set() if canary is not None and slots == {canary.slot} else slots
-        return left
+    def _left(self, index: Index, gone: set[int]) -> dict[int, list[SampleRow]]:
+        """{group: people's templates that stay}, of the groups that lose somebody."""
+        touched = {index.samples[number].group for number in gone}
+        return {group: [row for row in index.others(group) if row.number not in gone] for group in touched}
 
-    def _rewritten(self, index: Index, left: dict[int, set[int]]) -> tuple[GroupWrite, ...]:
+    def _rewritten(self, index: Index, left: dict[int, list[SampleRow]]) -> tuple[GroupWrite, ...]:
         found = self._depot.groups(list(left))
         layout, marker = index.head.layout, self._holder.marker(index.head.gallery)
         writes = []
-        for group, slots in left.items():
+        for group, rows in left.items():
             row, body = found.get(group, (GroupRow(group, -1), None))
             index.check_group(group, row, body)
             assert body is not None  # check_group
-            body = self.fresh(layout, self.kept(index, group, slots, body))
+            vectors = self.kept(index, group, {one.slot for one in rows}, body)
+            covered = frozenset(one.slot for one in rows if one.covered)
+            canaries = [one.slot for one in index.canaries.get(group, ())]
+            body = self.fresh(index, layout, Content(group, vectors, covered, canaries))
             writes.append(GroupWrite(marker.group(group, row.version + 1, body), body))
         return tuple(writes)

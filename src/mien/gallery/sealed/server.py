@@ -224,13 +224,16 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _search(self) -> bytes:
         matcher, head = self.server.matcher, self.server.matcher.head()
-        size = head.layout.group_bytes(profile(head.profile)) if head.dimension else 0
+        size = head.layout.probe_bytes(profile(head.profile)) if head.dimension else 0
         probe = bodies.unpack_probe(self._body(size + MARGIN))
         check_identity(probe.identity, head)
         if not self.server.turns.acquire(timeout=WAIT):
             raise GalleryBusy("Too many searches are waiting.", "Try again later.")
         try:
-            return bodies.pack_response(matcher.search(probe), head.identity)
+            found = matcher.search(probe)
+            answer = bodies.pack_response(found, head.identity)
+            matcher.done(found)
+            return answer
         finally:
             self.server.turns.release()
 

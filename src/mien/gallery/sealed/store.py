@@ -35,7 +35,7 @@ from mien.gallery.sealed.records import (
 )
 
 ROTATING = ".rotating"  # subfolder in which a rotation prepares what is to come
-_SAMPLE = "number, subject, grp, slot, record, detail, mark"
+_SAMPLE = "number, subject, grp, slot, covered, record, detail, mark"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -95,7 +95,7 @@ class Store:
             subjects = [SubjectRow(*row) for row in rows]
             rows = self._db.execute(f"SELECT {_SAMPLE} FROM sample WHERE revision > ? ORDER BY number", since)
             samples = [SampleRow(*row) for row in rows]
-            rows = self._db.execute("SELECT number, version, mark FROM grp WHERE revision > ?", since)
+            rows = self._db.execute("SELECT number, version, anchor, mark FROM grp WHERE revision > ?", since)
             return State(head, subjects, samples, [GroupRow(*row) for row in rows], whole)
 
     def details(self, numbers: Sequence[int], pictures: bool = True) -> dict[int, Detail]:
@@ -126,7 +126,7 @@ class Store:
 
     def groups(self, numbers: Sequence[int]) -> dict[int, tuple[GroupRow, U32]]:
         """Rows and bytes of groups; those that are gone are left out."""
-        query = "SELECT number, version, mark, place FROM grp WHERE number = ?"
+        query = "SELECT number, version, anchor, mark, place FROM grp WHERE number = ?"
         while True:
             with self._reading():
                 head, generation = home.read_head(self._db, self.folder)
@@ -134,8 +134,8 @@ class Store:
             try:
                 found = {
                     row[0]: (
-                        GroupRow(*row[:3]),
-                        self._groups(head, generation).view(row[3] + 1)[row[3]].copy().reshape(head.row_shape),
+                        GroupRow(*row[:4]),
+                        self._groups(head, generation).view(row[4] + 1)[row[4]].copy().reshape(head.row_shape),
                     )
                     for row in rows
                     if row is not None
@@ -273,11 +273,10 @@ class Store:
             taken.add(place)
             old = self._db.execute("SELECT place FROM grp WHERE number = ?", (write.row.number,)).fetchone()
             file.write(place, write.whole if write.whole is not None else _added(write, file, old, change.head))
-            values = (write.row.number, write.row.version, write.row.mark, place, change.head.revision)
             self._db.execute(
-                "INSERT INTO grp VALUES (?, ?, ?, ?, ?) ON CONFLICT (number) DO UPDATE SET version = excluded.version, "
-                "mark = excluded.mark, place = excluded.place, revision = excluded.revision",
-                values,
+                "INSERT INTO grp VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (number) DO UPDATE SET version = excluded.version, "
+                "anchor = excluded.anchor, mark = excluded.mark, place = excluded.place, revision = excluded.revision",
+                (*astuple(write.row), place, change.head.revision),
             )
         file.sync()
 
@@ -290,7 +289,7 @@ class Store:
                 (subject.id, subject.record, subject.mark, revision),
             )
         for sample in change.samples:
-            self._db.execute("INSERT INTO sample VALUES (?, ?, ?, ?, ?, ?, ?, ?)", (*astuple(sample), revision))
+            self._db.execute("INSERT INTO sample VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", (*astuple(sample), revision))
             detail = (change.details or {}).get(sample.number, Detail())
             self._db.execute("INSERT INTO detail VALUES (?, ?, ?)", (sample.number, detail.vector, detail.picture))
 
@@ -301,7 +300,7 @@ class Store:
             source.replace(self._groups_path(generation))
         if not public.exists():
             home.public_folder(folder, new.identity).rename(public)
-        home.sync_folder(self.folder)
+        plain.sync_folder(self.folder)
 
     def _purge(self) -> None:
         """Overwrite what nobody points to and write the records anew, so that no byte of what was erased stays."""
