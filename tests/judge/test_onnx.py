@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -21,6 +22,16 @@ RED = np.array([255, 0, 0], np.uint8)
 def face(pixels: np.ndarray, box: tuple[float, ...] = (50, 60, 150, 140)) -> Face:
     points = (TEMPLATES["dlib150"].points + 25).astype(np.float32)
     return Face(Frame(pixels), np.array(box, np.float32), points, 0.9)
+
+
+class Taking:
+    """A session of which only the inputs are looked at."""
+
+    def __init__(self, shapes: list[list[object]]) -> None:
+        self.shapes = shapes
+
+    def get_inputs(self) -> list[SimpleNamespace]:
+        return [SimpleNamespace(name="x", type="tensor(float)", shape=shape) for shape in self.shapes]
 
 
 def made(path: Path) -> OnnxJudge:
@@ -105,6 +116,19 @@ def test_another_file_than_the_cards_is_refused(tiny_classifier: Tiny) -> None:
     card.with_suffix(".onnx").write_bytes(b"something else")
     with pytest.raises(ModelCorrupt, match=r"tiny\.onnx"):
         made(card)
+
+
+def test_a_graph_that_takes_something_else_than_its_card_says(tiny_classifier: Tiny) -> None:
+    card = tiny_classifier()
+    text = card.read_text("utf8")
+    card.write_text(text.replace("size = [16, 16]", "size = [16, 32]"), "utf8")
+    with pytest.raises(ModelCorrupt, match="takes 16 x 16 px and its card says 16 x 32"):
+        made(card)
+    card.write_text(text, "utf8")
+    sessions = [Taking([["n", 8, 16, 16, 3]]), Taking([["n", 3, 16, 16], ["n", 3, 16, 16]]), Taking([])]
+    for session, words in zip(sessions, ("1 inputs, the first with 5", "2 inputs", "0 inputs"), strict=True):
+        with pytest.raises(ModelCorrupt, match=words):
+            OnnxJudge.from_session(models.card(card), session)  # type: ignore[arg-type]
 
 
 def test_cards_that_are_no_classifiers(tiny_classifier: Tiny, tmp_path: Path) -> None:

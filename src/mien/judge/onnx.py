@@ -35,7 +35,7 @@ from mien.protocols import Needs
 from mien.types import U8, Clip, Face, Reading
 
 if TYPE_CHECKING:
-    from onnxruntime import InferenceSession
+    from onnxruntime import InferenceSession, NodeArg
 
 F64 = NDArray[np.float64]
 
@@ -80,10 +80,24 @@ class OnnxJudge:
         self.size = card.input.size  # width, height in px
         self._input = card.input
         self._session = session
-        (entry,) = session.get_inputs()
+        entry = self._mouth(session)
         self._entry: str = entry.name
         self._takes_bytes = entry.type == "tensor(uint8)"
         self._batch = entry.shape[0] if isinstance(entry.shape[0], int) else _BATCH
+
+    def _mouth(self, session: InferenceSession) -> NodeArg:
+        """The graph's input. Raises ModelCorrupt when it is not the one picture per face that the card promises."""
+        entries = session.get_inputs()
+        shape = entries[0].shape if entries else []
+        if len(entries) != 1 or len(shape) != 4:
+            told = f"The graph of {self.name} takes {len(entries)} inputs, the first with {len(shape)} dimensions."
+            raise ModelCorrupt(told, "A classifier of faces takes one input: pictures, with 4 dimensions.")
+        last = entries[0].type == "tensor(uint8)" or self._input.layout == "NHWC"
+        height, width = (shape[1], shape[2]) if last else (shape[2], shape[3])
+        if any(isinstance(had, int) and had != want for had, want in ((width, self.size[0]), (height, self.size[1]))):
+            told = f"The graph of {self.name} takes {width} x {height} px and its card says {self.size[0]} x {self.size[1]}."
+            raise ModelCorrupt(told, _REMEDY)
+        return entries[0]
 
     def judge(self, clip: Clip) -> list[Reading]:
         """Each label's probability, mean over the faces that show enough; of expressions valence and arousal too.
