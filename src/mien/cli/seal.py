@@ -23,10 +23,10 @@ from mien.errors import UsageError
     type=click.Choice(["standard", "exact", "open-probe"]),
     default="standard",
     help="standard: 128 bits also against quantum computers; exact: scores of rounded templates without error; "
-    "open-probe: the matcher sees the probe, not the gallery and not the scores; scores within 1e-3.",
+    "open-probe: the matcher sees the probe, not the gallery and not the scores.",
 )
 @click.option(
-    "--quota", type=click.IntRange(1), metavar="N", help="Searches a day that these keys answer (default 10000)."
+    "--quota", type=click.IntRange(1), metavar="N", help="Searches a day that these keys answer (default 100)."
 )
 @click.option(
     "--remove-plain", is_flag=True, help="Overwrite and remove the plain gallery when the sealed one is checked."

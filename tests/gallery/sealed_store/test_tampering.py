@@ -186,7 +186,8 @@ def test_a_quota_is_kept_beside_the_keys(
     with open_sealed(people, at) as gallery:
         with pytest.raises(GalleryError, match="quota of 3 searches") as caught:
             gallery.search(of(1)[0].template)
-        assert "tomorrow" in caught.value.remedy
+        assert "tomorrow" in caught.value.remedy and "per_day" in caught.value.remedy
+        assert str(at / "ledger.json") in caught.value.remedy
         notes = json.loads((at / "ledger.json").read_text())
         (at / "ledger.json").write_text(json.dumps(notes | {"day": "2001-01-01"}))
         assert gallery.search(of(1)[0].template, 1)[0].subject == "p1"
