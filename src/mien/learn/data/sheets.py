@@ -123,7 +123,14 @@ def _cells(path: Path, sheet: str) -> tuple[list[list[str]], bool]:
         raise InputError(f"{shown(path)} cannot be read as a table: {error}.", "Save it anew as CSV.") from error
     if len(lines) > ROWS:
         raise InputError(f"{shown(path)} has more than {ROWS} rows.", "No table of the data set is that long.")
-    return [[cell.strip() for cell in line] for line in lines], odd
+    return [_trimmed([cell.strip() for cell in line]) for line in lines], odd
+
+
+def _trimmed(row: list[str]) -> list[str]:
+    """Without the empty cells at its end."""
+    while row and not row[-1]:
+        row.pop()
+    return row
 
 
 def _from_book(path: Path, data: bytes, sheet: str) -> list[list[str]]:
@@ -143,7 +150,7 @@ def _from_book(path: Path, data: bytes, sheet: str) -> list[list[str]]:
             page.reset_dimensions()  # some programs write a wrong size of the sheet, which would cut rows off
         rows = []
         for row in page.iter_rows(values_only=True, max_col=COLUMNS):
-            rows.append([_text(cell) for cell in row])
+            rows.append(_trimmed([_text(cell) for cell in row]))
             if len(rows) > ROWS:
                 raise InputError(f"{shown(path)} has more than {ROWS} rows.", "No table of the data set is that long.")
         return rows
