@@ -61,7 +61,7 @@ def fex(record: Record) -> Row:
 
 def openface(record: Record) -> Row:
     """One face as a row of OpenFace's table; what is not known is left out of the row."""
-    number = record["track"] if record["track"] is not None else record["face"] - 1
+    number = record["track"] if record["track"] is not None else (record.get("face") or 1) - 1
     row: Row = {"frame": record["index"] + 1, "timestamp": record["time"], "confidence": record["score"], "success": 1}
     return row | {"face_id": number, "input": record["source"]} | _read(record)
 
