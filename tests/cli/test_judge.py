@@ -325,6 +325,14 @@ def test_windows_wait_for_who_left_and_nothing_is_lost_when_a_video_fails() -> N
     assert rest == [25, 50, 75]
 
 
+def test_a_frame_waits_as_long_as_a_tracker_waits_for_somebody() -> None:
+    """Somebody seen in the first frame only is given up after a dozen more, and belongs to that first frame."""
+    alone = [(clip(1, at, at), []) for at in range(30)]
+    alone.insert(13, (clip(0, 0, 0), []))
+    walk = [[one.faces[0].track for one, _ in window] for window in in_order(alone, 0.0)]
+    assert walk == [[0, 1], *[[1]] * 29]
+
+
 def test_the_timeline_of_an_endless_video_stays_small(tmp_path: Path) -> None:
     strip = Strip(Canvas.folder(str(tmp_path)), "camera:0", LABELS)
     face = clip(0, 0, 0).best
