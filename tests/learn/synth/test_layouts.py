@@ -1,0 +1,150 @@
+"""Official layouts as written here are read by the readers of those layouts, and mean what was rendered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+
+from mien.errors import UsageError
+from mien.learn.synth.layouts import LAYOUTS, _votes, split_of
+from mien.learn.synth.manifest import Wanted, truths
+from mien.learn.synth.produce import Maker, jobs, produce
+from mien.learn.synth.truth import Truth
+from mien.media import open_video
+
+Few = Callable[..., Wanted]
+
+
+def reader(name: str) -> ModuleType:
+    return import_module(f"mien.learn.data.layouts.{name}")
+
+
+def made(wanted: Wanted, folder: Path, stub: Maker) -> dict[str, Truth]:
+    produce(wanted, folder, stub)
+    return {truth.name: truth for truth in truths(folder, [job.name for job in jobs(wanted)])}
+
+
+def test_fer2013(stub: Maker, few: Few, tmp_path: Path) -> None:
+    known = made(few(kind="stills", layout="fer2013", subjects=12), tmp_path, stub)
+    read = reader("fer2013").read(tmp_path)
+    assert not read.problems
+    assert len(read) == len(known) == 84
+    for split in ("train", "dev", "test"):
+        want = sorted(truth.label for truth in known.values() if split_of(truth.subject) == split)
+        assert sorted(str(one.label) for one in read.of(split).examples) == want
+
+
+def test_dfew(stub: Maker, few: Few, tmp_path: Path) -> None:
+    known = made(few("ambiguous", layout="dfew", subjects=5), tmp_path, stub)
+    read = reader("dfew").read(tmp_path)
+    assert not read.problems
+    assert len(read) == len(known) == 20
+    by_number = {truth.number + 1: truth for truth in known.values()}
+    for one in read.examples:
+        truth = by_number[int(one.name.rpartition("/")[2])]
+        assert one.label == truth.label
+        assert all(abs(one.soft.get(name, 0) - share) <= 0.051 for name, share in truth.soft.items())
+
+
+def test_casme2(stub: Maker, few: Few, tmp_path: Path) -> None:
+    known = made(few("micro", layout="casme2", fps=50.0), tmp_path, stub)
+    read = reader("casme2").read(tmp_path)
+    assert not read.problems
+    assert len(read) == len(known) == 12
+    by_number = {truth.number + 1: truth for truth in known.values()}
+    for one in read.examples:
+        truth = by_number[int(one.name.rpartition("EP")[2])]
+        (span,) = one.spans
+        assert (span.onset, span.apex, span.offset) == truth.intervals[0].frames
+        assert one.label == truth.label
+        assert one.subject == f"sub{int(truth.subject[1:]):02d}"
+        assert [unit.lstrip("AU") for unit in span.units] == [
+            unit.removeprefix("AU").lstrip("0") for unit in truth.intervals[0].units
+        ]
+
+
+def test_ubfc(stub: Maker, few: Few, tmp_path: Path) -> None:
+    known = made(few("pulse", layout="ubfc", fps=10.0), tmp_path, stub)
+    read = reader("ubfc").read(tmp_path)
+    assert not read.problems
+    assert len(read) == len(known) == 2
+    from mien.learn.data.waves import read_wave
+
+    for one, truth in zip(read.examples, known.values(), strict=True):
+        values, times = read_wave(one.waves[0])
+        assert values == pytest.approx([frame.pulse for frame in truth.frames], abs=1e-6)
+        assert times == pytest.approx([frame.time for frame in truth.frames], abs=1e-6)
+        assert one.values["heart_rate"] == pytest.approx(truth.heart_rate, abs=0.5)
+        with open_video(one.media.path) as video:
+            assert sum(1 for _ in video.frames()) == len(truth.frames) == 200
+
+
+def test_disfa(stub: Maker, few: Few, tmp_path: Path) -> None:
+    known = made(few(layout="disfa", subjects=7), tmp_path, stub)
+    assert len({truth.label for truth in known.values()}) == 7  # subjects take the expressions in turn
+    read = reader("disfa").read(tmp_path)
+    assert not read.problems
+    assert {one.subject for one in read.examples} == {f"SN{number:03d}" for number in range(1, 8)}
+
+
+@pytest.mark.parametrize(
+    ("program", "changes", "words"),
+    [
+        ("basic", {"layout": "dfew", "kind": "stills"}, "holds clips"),
+        ("basic8", {"layout": "fer2013", "kind": "stills"}, "no class 'contempt'"),
+        ("spotting", {"layout": "casme2"}, "one expression per clip"),
+    ],
+)
+def test_what_a_layout_cannot_hold_is_refused(
+    program: str, changes: dict[str, object], words: str, stub: Maker, few: Few, tmp_path: Path
+) -> None:
+    with pytest.raises(UsageError, match=words):
+        produce(few(program, **changes), tmp_path / "data", stub)
+    assert not (tmp_path / "data").exists()
+
+
+def test_the_heart_rate_is_in_the_pixels(stub: Maker, few: Few, tmp_path: Path) -> None:
+    """The green channel's mean over the face, by its strongest frequency: within 2 bpm of the truth."""
+    known = made(few("pulse", layout="ubfc", fps=15.0), tmp_path, stub)
+    for truth in known.values():
+        assert rate_of(tmp_path / truth.media["video"], truth) == pytest.approx(truth.heart_rate, abs=2.0)
+
+
+def rate_of(video: Path, truth: Truth) -> float:
+    """bpm by the strongest frequency of the skin's mean green between 40 and 180 bpm, after the trend is taken off."""
+    from scipy.signal import detrend, periodogram
+
+    with open_video(video) as opened:
+        greens = []
+        for frame, known in zip(opened.frames(), truth.frames, strict=True):
+            x0, y0, x1, y1 = (int(one) for one in known.box)
+            third = (y1 - y0) // 3
+            greens.append(frame.pixels[y0 + third : y1 - third, x0 + third // 2 : x1 - third // 2, 1].mean())
+    frequencies, power = periodogram(detrend(np.array(greens)), truth.fps, "hann", nfft=2**15)
+    band = (frequencies > 40 / 60) & (frequencies < 180 / 60)
+    return float(60 * frequencies[band][power[band].argmax()])
+
+
+def test_votes_are_ten_and_nearest_to_the_shares() -> None:
+    assert _votes({"happiness": 0.64, "surprise": 0.36}) == [6, 0, 0, 0, 4, 0, 0]
+    assert _votes({"happiness": 0.25, "surprise": 0.75}).count(0) == 5
+    for share in np.linspace(0, 1, 41):
+        votes = _votes({"fear": float(share), "anger": 1 - float(share)})
+        assert sum(votes) == 10 and abs(votes[6] - 10 * share) <= 1
+
+
+def test_splits_are_by_subject_and_about_8_1_1() -> None:
+    splits = [split_of(f"s{number:04d}") for number in range(2000)]
+    assert splits.count("train") / 2000 == pytest.approx(0.8, abs=0.04)
+    assert splits.count("test") / 2000 == pytest.approx(0.1, abs=0.03)
+
+
+def test_every_layout_is_offered() -> None:
+    from mien.cli import synth
+
+    assert tuple(LAYOUTS) == synth.LAYOUTS
