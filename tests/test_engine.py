@@ -251,3 +251,23 @@ def test_one_picture_is_no_list_of_pictures(lone: Any) -> None:
     """Otherwise every letter of a path, or every row of an array, would be refused as a picture of its own."""
     with pytest.raises(UsageError, match="list of pictures"):
         Engine().enrol(open_gallery(), "ana", lone)
+
+
+def test_readings_of_a_picture_are_one_per_face_by_every_judge(engine: Engine, together: Frame) -> None:
+    found = list(engine.readings(together))
+    assert len(found) == 2
+    for clip, readings in found:
+        assert [reading.kind for reading in readings] == ["quality"]
+        assert len(clip.faces) == 1 and readings[0].span is None
+    assert not list(engine.readings(BLANK))
+
+
+def test_quality_looks_once_however_often_it_is_named() -> None:
+    assert [one.name for one in Engine(judges=["quality", "iso_quality"]).judges] == ["quality", "iso_quality"]
+
+
+def test_readings_of_a_video_are_one_per_window_of_the_clock(engine: Engine, data: Path) -> None:
+    found = list(engine.readings(data / "video" / "single_face.mp4", every=1.0))
+    starts = [clip.span[0] for clip, _ in found]
+    assert [int(start) for start in starts] == list(range(len(found))), "one person, no gaps"
+    assert all(int(clip.span[0]) == int(clip.span[1]) for clip, _ in found)

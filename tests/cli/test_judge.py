@@ -302,6 +302,24 @@ def test_tables_of_other_tools(card: Path, pictures: dict[str, Path]) -> None:
     assert tuple(rows(run(card, pictures["none"], "--format", "fex").stdout)[0]) == tables.FEX
 
 
+def test_what_was_read_until_somebody_stops_it_is_told_and_drawn(
+    card: Path, pictures: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    readings = Engine.readings
+
+    def stopped(*words: Any, **more: Any) -> Iterator[Any]:
+        for number, seen in enumerate(readings(*words, **more)):
+            if number == 2:
+                raise KeyboardInterrupt
+            yield seen
+
+    monkeypatch.setattr(Engine, "readings", stopped)
+    result = run(card, pictures["video"], "--json", "--draw", tmp_path / "out.png")
+    answer = json.loads(result.stdout)
+    assert result.exit_code == 130 and answer["stopped"] is True
+    assert len(answer["faces"]) == 2 and (tmp_path / "out.png").is_file()
+
+
 def clip(track: int, first: int, last: int) -> Clip:
     points = np.array([[40, 40], [60, 40], [50, 50], [42, 60], [58, 60]], np.float32)
     box = np.array([30, 30, 70, 75], np.float32)

@@ -13,7 +13,6 @@ VERBS = {
     "identify": "Say who is in photos and videos: one decision per person seen.",
     "verify": "Say whether two pictures show the same person.",
     "detect": "Find every face in photos and videos.",
-    "judge": "Read faces: expression, quality, or any classifier with a card.",
     "people": "List who is enrolled.",
     "forget": "Erase a person from a gallery, with a receipt.",
     "calibrate": "Work out thresholds and their evidence from the gallery's own people.",

@@ -15,7 +15,7 @@ from mien.cli import words
 from mien.cli.group import verb
 from mien.cli.options import seconds, with_engine
 from mien.cli.output import Column, Output, Step, answers
-from mien.cli.pictures import Canvas
+from mien.cli.pictures import Canvas, Strip
 from mien.cli.sources import Refused, Share, gather, is_still
 from mien.cli.windows import Seen, in_order
 from mien.errors import InputError, MienError, UsageError
@@ -23,6 +23,7 @@ from mien.errors import InputError, MienError, UsageError
 if TYPE_CHECKING:
     from mien.engine import Engine
     from mien.protocols import Judge
+    from mien.types import Clip, Face, Reading
 
 Record = dict[str, Any]
 MENTIONED = 0.05  # probability from which a table names a further label
@@ -111,7 +112,7 @@ class _Work:
     def _note(self, source: str | Path, windows: Iterable[list[Seen]] | MienError, share: Share | None = None) -> None:
         count = 0
         strip = self.canvas.strip(source, labels(self.judge)) if self.canvas is not None and share is not None else None
-        drawn: list[tuple[Seen, Record]] = []
+        drawn: list[tuple[Face, Record]] = []
         try:
             if isinstance(windows, MienError):
                 raise windows
@@ -122,19 +123,25 @@ class _Work:
                     if strip is not None:
                         strip.add(seen[0].best, record)
                     elif self.canvas is not None:
-                        drawn.append((seen, record))
+                        drawn.append((seen[0].best, record))
         except InputError as error:
             self.refused.append((str(source), error))
+        except KeyboardInterrupt:  # how one leaves a camera: what was read so far is drawn
+            self._draw(source, strip, drawn)
+            raise
         else:
             if not count:
                 self.empty.append(str(source))
                 if share is None:
                     self.writer.nobody(str(source))
-        if strip is not None and count:
+        self._draw(source, strip, drawn)
+        self.step(1 - (share.done if share else 0))
+
+    def _draw(self, source: str | Path, strip: Strip | None, drawn: list[tuple[Face, Record]]) -> None:
+        if strip is not None and strip.tracks:
             strip.write()
         elif self.canvas is not None and drawn:
-            self.canvas.readings(source, [(seen[0].best, record) for seen, record in drawn])
-        self.step(1 - (share.done if share else 0))
+            self.canvas.readings(source, drawn)
 
     def _records(self, window: list[Seen], still: bool) -> Iterator[tuple[Seen, Record]]:
         """The faces of a picture or window as records, the best alone if that is wanted."""
@@ -142,23 +149,23 @@ class _Work:
         if self.best:
             numbered = [max(numbered, key=lambda one: one[1][0].best.eye_distance * one[1][0].best.score)]
         for number, seen in numbered:
-            clip, readings = seen
-            mine = next(one for one in readings if one.model == self.judge.name)
-            self.read += bool(mine.scores)
-            of_class = mine.unit == "probability"
-            top = (mine.label if of_class else next(iter(mine.scores))) if mine.scores else None
-            yield (
-                seen,
-                wire.seen(clip, readings)
-                | {
-                    "face": number if still else None,
-                    "label": mine.label if of_class else None,
-                    "score_of": top,
-                    "value": wire.encode(mine.scores[top]) if top else None,
-                    "scores": wire.encode(mine.scores),
-                    "reasons": list(mine.reasons),
-                },
-            )
+            record = self._record(*seen)
+            self.read += bool(record["scores"])
+            yield seen, record | {"face": number if still else None}
+
+    def _record(self, clip: Clip, readings: list[Reading]) -> Record:
+        """A face with all readings, and apart from them what is shown of the one that was asked for."""
+        mine = next(one for one in readings if one.model == self.judge.name)
+        of_class = mine.unit == "probability"
+        top = (mine.label if of_class else next(iter(mine.scores))) if mine.scores else None
+        shown: Record = {
+            "label": mine.label if of_class else None,
+            "score_of": top,
+            "value": wire.encode(mine.scores[top]) if top else None,
+            "scores": wire.encode(mine.scores),
+            "reasons": list(mine.reasons),
+        }
+        return wire.seen(clip, readings) | shown
 
 
 class _Own:
