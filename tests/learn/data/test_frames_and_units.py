@@ -53,7 +53,9 @@ def test_place_is_the_index(numbers: set[int], wanted: int) -> None:
 def test_numbers_are_the_last_in_the_name(tmp_path: Path) -> None:
     for name in ("reg_img46.jpg", "reg_img47.jpg", "006_05562.jpg", "thumbs.jpg", "46.txt"):
         (tmp_path / name).write_bytes(b"x")
-    assert frames(Tree(tmp_path), "").numbers == (46, 47, 5562)
+    kept = frames(Tree(tmp_path), "")
+    assert kept.numbers == (5562, 46, 47, -1)  # as the pictures are read
+    assert [kept.place(number) for number in (5562, 46, 47, -1, 1)] == [0, 1, 2, None, None]
 
 
 KEPT = Frames(tuple(range(46, 87)))

@@ -6,9 +6,8 @@ A frame's number is the last run of digits in its name. The timeline of an examp
 from __future__ import annotations
 
 import re
-from bisect import bisect_left
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from mien.learn.data.example import Span
 from mien.learn.data.trees import PICTURES, Tree
@@ -18,23 +17,28 @@ _NUMBER = re.compile(r"(\d{1,25})(?!.*\d)")
 
 @dataclass(frozen=True, slots=True)
 class Frames:
-    """The numbers of the frames in a folder, rising."""
+    """The numbers of the frames in a folder, in the order in which `pixels` reads them; -1 for a picture without one."""
 
     numbers: tuple[int, ...]
+    _places: dict[int, int] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        places = {number: place for place, number in reversed(list(enumerate(self.numbers)))}
+        places.pop(-1, None)
+        object.__setattr__(self, "_places", places)
 
     def __len__(self) -> int:
         return len(self.numbers)
 
     def place(self, number: int) -> int | None:
         """Where in the folder the frame of a number is, from 0; None where it is not there."""
-        at = bisect_left(self.numbers, number)
-        return at if at < len(self.numbers) and self.numbers[at] == number else None
+        return self._places.get(number)
 
 
 def frames(tree: Tree, folder: str) -> Frames:
-    """The frames in a folder; files without a number in the name are none."""
+    """The pictures in a folder, in natural order."""
     found = (_NUMBER.search(name.rsplit(".", 1)[0]) for name in tree.files(folder, PICTURES))
-    return Frames(tuple(sorted({int(match[1]) for match in found if match})))
+    return Frames(tuple(int(match[1]) if match else -1 for match in found))
 
 
 def whole(text: str) -> int | None:

@@ -9,8 +9,8 @@ from typing import NoReturn
 
 from mien.errors import InputError
 from mien.learn.data.example import Dataset, Example, Span
-from mien.learn.data.frames import Frames, interval
-from mien.learn.data.trees import Outside, Tree
+from mien.learn.data.frames import Frames, interval, joined
+from mien.learn.data.trees import Outside, Tree, parts_of
 from mien.learn.data.units import units
 from mien.media.door import shown
 from mien.report import Problem
@@ -57,17 +57,19 @@ class Reading:
             "Name the folder that holds these, as the data set is handed out.",
         )
 
-    def file(self, name: str, case: str) -> str | None:
-        """A file of an annotation's name; None, and a problem, where it is not there or leads outside."""
-        return self._look(name, case, folder=False)
+    def file(self, name: str, case: str, below: str = "") -> str | None:
+        """A file of an annotation's name, which counts from the folder `below`; None, and a problem, where it is not
+        there or leads outside."""
+        return self._look(name, case, below, folder=False)
 
-    def folder(self, name: str, case: str) -> str | None:
+    def folder(self, name: str, case: str, below: str = "") -> str | None:
         """The same for folders."""
-        return self._look(name, case, folder=True)
+        return self._look(name, case, below, folder=True)
 
-    def _look(self, name: str, case: str, folder: bool) -> str | None:
+    def _look(self, name: str, case: str, below: str, folder: bool) -> str | None:
         try:
-            found = self.tree.folder(name) if folder else self.tree.file(name)
+            whole = joined(below, *parts_of(name))
+            found = self.tree.folder(whole) if folder else self.tree.file(whole)
         except Outside:
             self.found.add("outside", OUTSIDE, case)
             return None

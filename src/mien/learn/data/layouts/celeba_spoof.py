@@ -99,10 +99,10 @@ def face(example: Example) -> tuple[float, float, float, float] | None:
         x, y, wide, high = (float(cell) for cell in text_of(box)[0].split()[:4])
     except ValueError:
         return None
-    height, width = read_image(path).pixels.shape[:2]
-    across, down = width / BOX_SIDE, height / BOX_SIDE
     if not (wide > 0 and high > 0 and x + wide > 0 and y + high > 0 and x < BOX_SIDE and y < BOX_SIDE):
         return None
+    height, width = read_image(path).pixels.shape[:2]
+    across, down = width / BOX_SIDE, height / BOX_SIDE
     return (
         max(0.0, x * across), max(0.0, y * down), min(width, (x + wide) * across), min(height, (y + high) * down)
     )  # fmt: skip

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from mien.learn.data.example import Dataset, Example, Media, Split
+from mien.learn.data.frames import whole
 from mien.learn.data.reading import Reading, emotion, labels_of
 from mien.learn.data.sheets import table
 from mien.learn.data.trees import VIDEOS, Tree
@@ -68,10 +69,10 @@ def _utterances(at: Reading, split: Split, name: str) -> Iterator[Example]:
     for where, row in read_table.rows:
         case = f"{own} {where}"
         label = emotion(row["emotion"])
-        if label not in LABELS or not row["dialogue"].isdecimal() or not row["number"].isdecimal():
+        if label not in LABELS or whole(row["dialogue"]) is None or whole(row["number"]) is None:
             at.found.add("bad_row", "has no emotion of MELD, or no numbers of dialogue and utterance; left out", case)
             continue
-        clip = f"dia{int(row['dialogue'])}_utt{int(row['number'])}"
+        clip = f"dia{whole(row['dialogue'])}_utt{whole(row['number'])}"
         if clip in met:
             at.found.add("twice", "is an utterance that stood in the table before and was left out", case)
             continue

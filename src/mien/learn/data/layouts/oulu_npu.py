@@ -53,8 +53,7 @@ def read(root: Path) -> Dataset:
             at.found.add("absent_folder", "is not there: the data set as read lacks this split", name)
     roles = _roles(at)
     examples = [one for split, folder in places.items() for one in _videos(at, split, folder, roles)]
-    met = {one.name for one in examples}
-    for name in sorted(set(roles) - met):
+    for name in roles:  # what is left of them
         at.found.add("absent_file", "stands in a protocol and is not there", name)
     return at.done(examples, LABELS)
 
@@ -77,9 +76,9 @@ def _videos(at: Reading, split: Split, folder: str, roles: dict[str, dict[str, s
         if not match:
             at.found.add("unknown_name", "is not named as a video of OULU-NPU and was left out", f"{folder}/{own}")
             continue
-        role = dict(roles.get(name, {}))
+        role = roles.pop(name, {})
         live = role.pop("live", "")
-        if live and (live == "yes") != (match[4] == "1"):
+        if live and live != ("yes" if match[4] == "1" else "no"):
             at.found.add("label_against_name", "has a label in a protocol that its name denies; left out", name)
             continue
         if any(taken != split for key, taken in role.items() if key.startswith(PREFIX)):
@@ -100,7 +99,7 @@ def _videos(at: Reading, split: Split, folder: str, roles: dict[str, dict[str, s
 
 
 def _roles(at: Reading) -> dict[str, dict[str, str]]:
-    """By video: the split that each protocol has it in, and whether they call it live."""
+    """By video: the split that each protocol has it in, and whether they call it live: "yes", "no" or "both"."""
     roles: dict[str, dict[str, str]] = defaultdict(dict)
     for folder in at.tree.walk("", 3):
         number = re.fullmatch(r"protocol_(\d)", folder.rpartition("/")[2], re.IGNORECASE)
@@ -116,6 +115,8 @@ def _roles(at: Reading) -> dict[str, dict[str, str]]:
                 if sign.strip() not in ("+1", "1", "-1", "-2") or not _NAME.fullmatch(video.strip()):
                     at.found.add("bad_row", "cannot be read and was left out", f"{folder}/{name} line {place}")
                     continue
-                roles[video.strip()][key] = match[1].lower()
-                roles[video.strip()]["live"] = "yes" if sign.strip() in ("+1", "1") else "no"
+                role = roles[video.strip()]
+                role[key] = match[1].lower()
+                live = "yes" if sign.strip() in ("+1", "1") else "no"
+                role["live"] = live if role.get("live", live) == live else "both"
     return dict(roles)

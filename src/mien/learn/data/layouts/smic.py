@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from mien.learn.data.example import Dataset, Example, Media, Span
-from mien.learn.data.frames import frames
+from mien.learn.data.frames import frames, whole
 from mien.learn.data.reading import Reading
 from mien.learn.data.sheets import table
 from mien.learn.data.trees import Tree
@@ -102,7 +102,7 @@ def _spans(at: Reading, camera: str) -> dict[str, Span]:
                 continue
             cells = (row["onset"], row["apex"], row["offset"])
             span = at.span(f"{name.rpartition('/')[2]} {where}", cells, None)
-            first = int(row["first"]) if row["first"].isdecimal() else 0
+            first = whole(row["first"]) or 0
             if span and span.onset >= first:
                 apex = None if span.apex is None else span.apex - first
                 spans[row["filename"].lower()] = Span(

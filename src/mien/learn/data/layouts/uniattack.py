@@ -81,6 +81,12 @@ def _published(tree: Tree) -> dict[tuple[str, str], str]:
     return {key: name for key, name in found.items() if len(kinds) == 1 or "_video_" in name.lower()}
 
 
+def _order(item: tuple[tuple[str, str], str]) -> tuple[str, int]:
+    """By protocol, and training first: what a list of testing has in common with it is not tested on."""
+    (protocol, split), _ = item
+    return protocol, ("train", "dev", "test").index(split)
+
+
 def _challenge(tree: Tree) -> dict[tuple[str, str], str]:
     found = {}
     for name in tree.search(r"(train|dev|test)_label\.txt", deepest=3):
@@ -96,7 +102,7 @@ def _lines(at: Reading, name: str, most: int) -> Iterator[Line]:
         path, _, code = line.strip().rpartition(" ")
         if not line.strip():
             continue
-        if not path or not code.isdecimal() or int(code) > most:
+        if not path or code not in map(str, range(most + 1)):
             at.found.add("bad_row", "cannot be read and was left out", f"{own} line {number}")
             continue
         yield Line(f"{own} line {number}", path.strip(), int(code))
@@ -105,7 +111,7 @@ def _lines(at: Reading, name: str, most: int) -> Iterator[Line]:
 def _from_published(at: Reading, lists: Mapping[tuple[str, str], str]) -> Iterator[Example]:
     roles: dict[str, dict[str, str]] = defaultdict(dict)
     lines: dict[str, Line] = {}
-    for (protocol, split), name in sorted(lists.items()):
+    for (protocol, split), name in sorted(lists.items(), key=_order):
         for line in _lines(at, name, len(FAMILIES) - 1):
             first = lines.setdefault(line.name, line)
             key = PREFIX + protocol
@@ -113,12 +119,11 @@ def _from_published(at: Reading, lists: Mapping[tuple[str, str], str]) -> Iterat
                 at.found.add("against_itself", "has another label or split than an earlier line; not taken", line.where)
                 continue
             roles[line.name][key] = split
-    base = next(iter(lists.values())).split("/")[:-2]  # beside protocol/
+    base = "/".join(next(iter(lists.values())).split("/")[:-2])  # beside protocol/
     for line in lines.values():
         inner = line.name.removeprefix("UniAttackData/")
-        name = "/".join([*base, inner])
         single = inner.lower().endswith((".jpg", ".png"))
-        found = at.file(name, line.where) if single else at.folder(name, line.where)
+        found = (at.file if single else at.folder)(inner, line.where, base)
         if found is None:
             continue
         role = roles[line.name]
@@ -148,7 +153,7 @@ def _kind(inner: str, code: int) -> dict[str, str]:
 
 
 def _from_challenge(at: Reading, lists: Mapping[tuple[str, str], str]) -> Iterator[Example]:
-    for (protocol, split), name in sorted(lists.items()):
+    for (protocol, split), name in sorted(lists.items(), key=_order):
         lines = list(_lines(at, name, 1))
         live = sum(line.code == 0 for line in lines)
         known = LIVE.get((protocol, split), 0)
@@ -157,9 +162,9 @@ def _from_challenge(at: Reading, lists: Mapping[tuple[str, str], str]) -> Iterat
                 f"{shown(at.tree.path(name))} calls {known} of {len(lines)} pictures 1, which is how many live ones there are.",
                 "0 stands for live and 1 for an attack: swap them.",
             )
-        base = name.split("/")[:-2]
+        base = "/".join(name.split("/")[:-2])
         for line in lines:
-            file = at.file("/".join([*base, line.name]), line.where)
+            file = at.file(line.name, line.where, base)
             if file is None:
                 continue
             yield Example(
