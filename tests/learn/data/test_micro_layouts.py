@@ -297,3 +297,18 @@ def test_a_table_whose_clips_are_all_absent(tmp_path: Path) -> None:
     (tmp_path / "set" / "sub09").mkdir()
     with pytest.raises(InputError, match=r"Nothing in .* can be used as casme2: 5 absent_folder; 1 outside"):
         casme2.read(tmp_path / "set")
+
+
+@pytest.mark.parametrize(
+    ("reader", "make"),
+    [
+        (casme2, make_casme2),
+        (samm, make_samm),
+        (cas_me_2, make_cas_me_2),
+        (cas_me_3, lambda root: make_cas_me_3(root, clips=False)),
+        (cas_me_3, lambda root: make_cas_me_3(root, clips=True)),
+        (mmme, lambda root: make_mmme(root, videos=True)),
+    ],
+)
+def test_any_damage_is_told(reader: Any, make: Any, spoil: Any) -> None:
+    spoil(reader, make)

@@ -291,3 +291,14 @@ def test_another_layout_is_told(reader: Any, tmp_path: Path) -> None:
     assert not reader.fits(tmp_path)
     with pytest.raises(InputError, match=rf"not in the layout {reader.LAYOUT}: expected is .*; found is clips/\."):
         reader.read(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("reader", "make"), [(ubfc, make_ubfc), (pure, make_pure), (deap, make_deap), (mahnob_hci, make_mahnob)]
+)
+def test_any_damage_is_told(reader: Any, make: Any, spoil: Any) -> None:
+    spoil(reader, make)
+
+
+def test_deap_alone_with_any_damage(spoil: Any) -> None:
+    spoil(deap, lambda root: make_deap(root, ratings=False))

@@ -144,3 +144,8 @@ def test_another_layout_is_told(reader: Any, tmp_path: Path) -> None:
     assert not reader.fits(tmp_path)
     with pytest.raises(InputError, match=rf"not in the layout {reader.LAYOUT}: expected is .*; found is audio/\."):
         reader.read(tmp_path)
+
+
+@pytest.mark.parametrize(("reader", "make"), [(meld, make_meld), (iemocap, make_iemocap)])
+def test_any_damage_is_told(reader: Any, make: Any, spoil: Any) -> None:
+    spoil(reader, make)

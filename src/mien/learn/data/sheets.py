@@ -9,8 +9,10 @@ from __future__ import annotations
 import csv
 import datetime
 import io
+import struct
 import warnings
 import zipfile
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +24,10 @@ from mien.media.door import content_of, shown
 LARGEST = 256_000_000  # bytes of a table
 ROWS = 2_000_000
 COLUMNS = 256
+_DAMAGE = (  # what the readers of zip, XML and workbooks raise on damaged files; SyntaxError is XML's
+    zipfile.BadZipFile, zlib.error, struct.error, SyntaxError, ValueError, LookupError, TypeError, AttributeError, EOFError,
+    OSError, NotImplementedError, RuntimeError, OverflowError, MemoryError, AssertionError,
+)  # fmt: skip
 _NOTES = 40  # rows in which the titles may stand
 _ZIP = b"PK\x03\x04"
 _OLD = b"\xd0\xcf\x11\xe0"  # the container of xls
@@ -154,7 +160,7 @@ def _from_book(path: Path, data: bytes, sheet: str) -> list[list[str]]:
             if len(rows) > ROWS:
                 raise InputError(f"{shown(path)} has more than {ROWS} rows.", "No table of the data set is that long.")
         return rows
-    except (ValueError, KeyError, IndexError, TypeError, AttributeError, zipfile.BadZipFile, SyntaxError) as error:
+    except _DAMAGE as error:
         raise InputError(f"{shown(path)} is damaged: {_short(error)}.", "Copy or download it again.") from error
     finally:
         book.close()
@@ -175,7 +181,7 @@ def _book(path: Path, data: bytes) -> Any:
         with warnings.catch_warnings():  # of what spreadsheets hold beside cells
             warnings.simplefilter("ignore")
             return load_workbook(io.BytesIO(data), read_only=True, data_only=True)
-    except (InvalidFileException, zipfile.BadZipFile, KeyError, ValueError, TypeError, SyntaxError, OSError) as error:
+    except (InvalidFileException, *_DAMAGE) as error:
         raise InputError(f"{shown(path)} is no workbook: {_short(error)}.", "Copy or download it again.") from error
 
 
