@@ -17,7 +17,7 @@ from mien.cli.options import gallery_at, with_engine, with_keys, with_policy
 from mien.cli.output import Column, Listing, Output, Step, answers
 from mien.cli.pictures import Canvas
 from mien.cli.sources import Refused, Share, gather, is_still
-from mien.errors import InputError, MienError
+from mien.errors import InputError, MienError, UsageError
 from mien.types import Decision
 
 if TYPE_CHECKING:
@@ -46,6 +46,13 @@ COLUMNS = (
 @click.argument("gallery", metavar="GALLERY")
 @click.argument("sources", metavar="SOURCE...", nargs=-1, required=True)
 @click.option("--draw", metavar="DIR", help="Write annotated pictures, and a timeline per video, into this folder.")
+@click.option(
+    "--shortlist",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Of a sealed gallery (mien seal --preselect): compare only the groups of the N best by their components. "
+    "Loses people and tells the matcher who is alike; both are said.",
+)
 @with_keys
 @with_policy(many=True)
 @with_engine(judges=True)
@@ -54,6 +61,7 @@ def command(  # noqa: PLR0913 - one parameter per option
     gallery: str,
     sources: tuple[str, ...],
     draw: str | None,
+    shortlist: int | None,
     keys: str | None,
     engine: Engine,
     policy: Policy,
@@ -73,6 +81,8 @@ def command(  # noqa: PLR0913 - one parameter per option
         out.listing("decisions", COLUMNS, source=found.width) as listing,
         out.progress("identifying", len(found.sources), "sources") as step,
     ):
+        if shortlist is not None:
+            _preselect(people, shortlist, out)
         canvas = Canvas.folder(draw) if draw else None
         work = _Work(engine, people, policy, listing, step, canvas, found.refused)
         work.do(found.sources)
@@ -85,6 +95,18 @@ def command(  # noqa: PLR0913 - one parameter per option
     out.passed(found.passed)
     out.failures(work.refused)
     return work.code()
+
+
+def _preselect(people: BaseGallery, shortlist: int, out: Output) -> None:
+    """Search in two rounds from now on, and say what that costs. Raises UsageError where there is nothing to search first."""
+    coarse = getattr(people, "coarse", None)
+    if coarse is None:
+        raise UsageError(
+            f"The gallery {people.where} has no preselection.",
+            "Seal it with: mien seal … --preselect 64 (or leave --shortlist).",
+        )
+    people.shortlist = shortlist  # type: ignore[attr-defined]
+    out.note(coarse.told(shortlist))
 
 
 @dataclass

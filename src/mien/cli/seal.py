@@ -29,11 +29,24 @@ from mien.errors import UsageError
     "--quota", type=click.IntRange(1), metavar="N", help="Searches a day that these keys answer (default 100)."
 )
 @click.option(
+    "--preselect",
+    type=click.IntRange(1),
+    metavar="M",
+    help="Make `identify --shortlist` possible, by M principal components (64, 128 …); says what it loses.",
+)
+@click.option(
     "--remove-plain", is_flag=True, help="Overwrite and remove the plain gallery when the sealed one is checked."
 )
 @answers
 def command(  # noqa: PLR0913 - one parameter per option
-    gallery: str, target: str, keys: str | None, profile: str, quota: int | None, remove_plain: bool, out: Output
+    gallery: str,
+    target: str,
+    keys: str | None,
+    profile: str,
+    quota: int | None,
+    preselect: int | None,
+    remove_plain: bool,
+    out: Output,
 ) -> None:
     """Templates, crops, names and metadata are encrypted; keys are made in --keys if there are none yet. The sealed gallery
     appears whole, after it was read back and checked, or not at all.
@@ -59,7 +72,7 @@ def command(  # noqa: PLR0913 - one parameter per option
         if quota is not None:
             Ledger(at).allow(quota)
         with out.progress("sealing", None, "templates") as step:
-            made = life.seal(people, target, made_keys, told(step))
+            made = life.seal(people, target, made_keys, told(step), preselect)
     older = life.remove_plain(gallery) if remove_plain else []
     lines = [
         ("sealed", f"{made.people} people, {made.templates} templates, {made.images} crops"),
@@ -67,6 +80,7 @@ def command(  # noqa: PLR0913 - one parameter per option
         ("bytes", f"{made.bytes:,}"),
         ("keys", f"{at} ({made.identity})"),
         ("profile", made.profile),
+        *(("preselection", words) for words in made.preselection),
         ("plain gallery", f"{gallery} was removed" if remove_plain else f"{gallery} is still there (--remove-plain)"),
     ]
     record = wire.encode(made) | {

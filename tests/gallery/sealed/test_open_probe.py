@@ -143,7 +143,7 @@ def test_what_does_not_fit_is_refused(unit: Unit) -> None:
         lambda: scan(groups.astype(np.int64), probe, 3),
         lambda: scan(groups, probe.astype(np.int64), 3),
         lambda: scan(groups, probe, 2049),
-        lambda: open_scores(KEY, probe[:, :-1], response, 3),
+        lambda: open_scores(KEY, np.tile(probe, 2), response, 3),
         lambda: scan(groups, probe[0], 3),
         lambda: open_scores(KEY, probe, response[:, :1], 3),
         lambda: open_scores(KEY, probe, response, 2049),

@@ -237,7 +237,7 @@ def test_ciphertexts_of_one_vector_have_nothing_in_common(unit: Unit) -> None:
 
 
 BAD = {
-    "another layout": lambda a: a[..., :4, :],
+    "another layout": lambda a: np.concatenate([a, a[..., :4, :]], axis=-2),
     "a transposed array": lambda a: np.swapaxes(a, -1, -2),
     "another type": lambda a: a.astype(np.int64),
     "numbers beyond the prime": lambda a: a | np.uint32(1 << 30),
@@ -251,10 +251,6 @@ def test_arrays_of_another_shape_or_profile_are_refused(bad: str, unit: Unit) ->
     probe = encrypt_probe(keys.public, layout, vectors[0])
     response = search(groups, probe, layout, STANDARD)
     spoil = BAD[bad]
-    if bad == "another layout":
-        with pytest.raises(InputError):
-            decrypt(keys.secret, layout, response, probe[:, :4])
-        probe = np.ascontiguousarray(probe.transpose(0, 2, 1, 3))
     with pytest.raises(InputError):
         search(groups, spoil(probe), layout, STANDARD)
     with pytest.raises(InputError):

@@ -89,14 +89,17 @@ def unpack_array(part: bytes, shape: Sequence[int]) -> U32:
 
 def pack_probe(probe: Probe) -> bytes:
     """A probe's message."""
-    return pack("probe", probe.identity, {"shape": list(probe.body.shape)}, [pack_array(probe.body)])
+    header = {"shape": list(probe.body.shape), "numbers": probe.numbers}
+    return pack("probe", probe.identity, header, [pack_array(probe.body)])
 
 
 def unpack_probe(body: bytes) -> Probe:
     """The probe of a message."""
     header, parts = unpack(body, "probe")
     with _reading():
-        return Probe(header["identity"], unpack_array(parts[0], header["shape"]))
+        asked = header["numbers"]
+        numbers = None if asked is None else tuple(int(number) for number in asked)
+        return Probe(header["identity"], unpack_array(parts[0], header["shape"]), numbers)
 
 
 def pack_response(response: Response, identity: str) -> bytes:

@@ -165,7 +165,8 @@ class OpenProbe:
 
 
 def _whole_numbers(probe: U32, layout: Layout) -> NDArray[np.int32]:
-    if probe.shape != (2, layout.dimension) or probe.dtype != np.uint32:
+    fits = probe.ndim == 2 and len(probe) == 2 and 0 < probe.shape[1] <= layout.dimension
+    if not fits or probe.dtype != np.uint32:
         raise InputError(
             f"The probe is {probe.dtype} of shape {probe.shape}, not uint32 of (2, {layout.dimension}).",
             "Ask with the profile of the gallery.",

@@ -213,15 +213,17 @@ class Enroller:
                 )
                 body = whole = hand.fresh(draft.index, draft.layout, content)
             else:
-                body, rows = self._placed(draft.layout, vectors, body)
+                body, rows = self._placed(draft, vectors, body)
             writes.append(GroupWrite(self._marker.group(number, row.version + 1, body), whole, rows))
         return tuple(writes)
 
     def _placed(
-        self, layout: Layout, vectors: dict[int, F32], body: U32 | None
+        self, draft: _Draft, vectors: dict[int, F32], body: U32 | None
     ) -> tuple[U32, tuple[tuple[int, U32], ...]]:
         """What the matcher is going to make of public-key ciphertexts, and the ciphertexts with their slots."""
-        rows = tuple((slot, self._by.template(self.public, layout, vector)) for slot, vector in vectors.items())
+        layout = draft.layout
+        turned = {slot: draft.index.turned(vector[None])[0] for slot, vector in vectors.items()}
+        rows = tuple((slot, self._by.template(self.public, layout, vector)) for slot, vector in turned.items())
         for slot, row in rows:
             body = self._by.placed(body, slot, row, layout)
         assert body is not None

@@ -22,11 +22,12 @@ from mien.gallery.crops import unpack_face
 from mien.gallery.matrix import check_template
 from mien.gallery.names import subject_name
 from mien.gallery.sealed.canaries import Content
+from mien.gallery.sealed.coarse import Coarse
 from mien.gallery.sealed.enroller import Enroller, Newcomer
 from mien.gallery.sealed.index import Index, about
 from mien.gallery.sealed.key_holder import KeyHolder
-from mien.gallery.sealed.matcher import Depot, Matcher, check_identity
-from mien.gallery.sealed.probe_device import ProbeDevice
+from mien.gallery.sealed.matcher import Depot, Matcher, Response, check_identity
+from mien.gallery.sealed.probe_device import Probe, ProbeDevice
 from mien.gallery.sealed.records import Change, Detail, GroupRow, SampleRow
 from mien.gallery.sealed.repacker import Repacker
 from mien.types import F32, Match, Person, Sample, Template
@@ -52,6 +53,7 @@ class SealedGallery(BaseGallery):
         self._vault = holder.vault(head.gallery)
         self._index = Index(self._marker, self._sealer, where, head)
         self._loaded = False
+        self.shortlist: int | None = None
         self._device = ProbeDevice(holder.keys.public)
         public = holder.keys.public
         self._hand = Repacker(holder, depot)
@@ -88,18 +90,55 @@ class SealedGallery(BaseGallery):
             with self._lock:
                 self._refresh()
                 check_template(probe, self._space, self._dimension, self.where)
-                head = self._index.head
-                if k < 1 or not head.dimension:
+                if k < 1 or not self._index.head.dimension:
                     return self._nobody(k)
-            asked = self._device.encrypt(head.layout, probe.vector)
-            response = self._depot.search(asked)
-            with self._lock:
-                self._refresh()
-                if response.revision == self._index.head.revision:
-                    found = self._holder.matches(self._index, asked, response, k)
-                    self._depot.done(response)
-                    return found
+            found = self._compared(probe.vector, k)
+            if found is not None:
+                return found
         raise self._busy()
+
+    def _compared(self, vector: F32, k: int) -> list[Match] | None:
+        """One search, in two rounds where a shortlist is wanted; None where the gallery was changed meanwhile."""
+        layout, coarse = self._index.head.layout, self._index.coarse
+        turned, numbers = self._index.turned(vector[None])[0], None
+        if self.shortlist is not None and coarse is not None:
+            numbers = self._asked(
+                self._device.encrypt_coarse(layout, turned, coarse.size),
+                lambda probe, response: self._holder.shortlist(self._index, probe, response, self.shortlist or 0),
+            )
+            if numbers is None:
+                return None
+        return self._asked(
+            self._device.encrypt(layout, turned, numbers),
+            lambda probe, response: self._holder.matches(self._index, probe, response, k),
+        )
+
+    def _asked(self, probe: Probe, read: Callable[[Probe, Response], T]) -> T | None:
+        """What is read from the answer, while the gallery is as it was searched."""
+        response = self._depot.search(probe)
+        with self._lock:
+            self._refresh()
+            if response.revision != self._index.head.revision:
+                return None
+            found = read(probe, response)
+            self._depot.done(response)
+            return found
+
+    @property
+    def coarse(self) -> Coarse | None:
+        """The preselection that the gallery was sealed with, which `shortlist` uses: rows that a first round leaves."""
+        with self._lock:
+            self._refresh()
+            return self._index.coarse
+
+    def preselect(self, coarse: Coarse) -> None:
+        """Turn templates for a preselection. Raises UsageError where somebody is enrolled already."""
+        with self._lock:
+            self._refresh()
+            if self._index.head.dimension:
+                raise UsageError(f"{self.where} holds people already.", "Seal it anew with a preselection.")
+            note = coarse.note()
+            self._change(lambda: self._index.sealed_head(Change(self._index.head), self._space, self._points, note))
 
     def people(self) -> list[Person]:
         with self._lock:
@@ -304,7 +343,8 @@ class SealedGallery(BaseGallery):
         stored, body = self._depot.groups([row.group]).get(row.group, (GroupRow(row.group, -1), None))
         self._index.check_group(row.group, stored, body)
         assert body is not None  # check_group
-        vector = self._holder.templates(self._index.head.layout, body[None])[0, row.slot]
+        held = self._holder.templates(self._index.head.layout, body[None])[0, row.slot]
+        vector = self._index.straight(held[None])[0]
         unit: F32 = (vector / np.linalg.norm(vector)).astype(np.float32)
         return unit
 
@@ -316,7 +356,7 @@ class SealedGallery(BaseGallery):
             self._index.check_group(group, stored, body)
         except (GalleryCorrupt, KeyError) as error:
             return [getattr(error, "message", f"Group {group} is missing.")]
-        held = self._holder.templates(layout, body[None])[0]
+        held = self._index.straight(self._holder.templates(layout, body[None])[0])
         rows, vectors = self._index.others(group), {}
         slack = self._holder.keys.public.profile.slack(layout)
         details = self._depot.details([row.number for row in rows])

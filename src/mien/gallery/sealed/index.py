@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from mien.errors import GalleryCorrupt
 from mien.gallery.sealed.canaries import Members
+from mien.gallery.sealed.coarse import Coarse
 from mien.gallery.sealed.records import (
     Change,
     Detail,
@@ -23,6 +24,7 @@ from mien.gallery.sealed.records import (
     SubjectRow,
     digest_of,
 )
+from mien.types import F32
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,8 @@ class Index:
         self.canaries: dict[int, list[SampleRow]] = {}  # by group, in the order of their numbers
         self._members: dict[int, list[SampleRow]] = {}  # by group
         self._table: Table | None = None
-        self._notes: tuple[bytes, Any] = (b"", {"space": None, "points": "[]"})
+        self._notes: tuple[bytes, Any] = (b"", {"space": None, "points": "[]", "coarse": None})
+        self._coarse: tuple[Any, Coarse | None] = (None, None)
 
     def update(self, state: State) -> None:
         """Take in what a store told, and check that it is whole."""
@@ -118,24 +121,43 @@ class Index:
             _drop(groups, change.gone_groups)
         return [*subjects.values(), *samples.values(), *groups.values()]
 
-    def sealed_head(self, change: Change, space: str | None, points: str) -> Change:
-        """The change with a head that vouches for the state after it; its revision and epoch move on."""
+    def sealed_head(self, change: Change, space: str | None, points: str, coarse: Any = None) -> Change:
+        """The change with a head that vouches for the state after it; its revision and epoch move on.
+
+        coarse: the note of a preselection, where it is new; else what there was stays."""
+        notes = {"space": space, "points": points, "coarse": coarse or self.notes["coarse"]}
         head = replace(
             change.head,
             revision=self.head.revision + 1,
             epoch=self.head.epoch + change.erases,
-            sealed=self._sealer.seal_json({"space": space, "points": points}, b"head"),
+            sealed=self._sealer.seal_json(notes, b"head"),
             digest=digest_of(self._marks(change)),
         )
         return replace(change, head=self._marker.head(head))
 
     @property
     def notes(self) -> Mapping[str, Any]:
-        """{"space", "points"} of the gallery."""
+        """{"space", "points", "coarse"} of the gallery."""
         if self.head.sealed and self._notes[0] != self.head.sealed:
             self._notes = (self.head.sealed, self._sealer.open_json(self.head.sealed, b"head"))
         found: Mapping[str, Any] = self._notes[1]
         return found
+
+    @property
+    def coarse(self) -> Coarse | None:
+        """The preselection that the gallery was sealed with."""
+        note = self.notes["coarse"]
+        if self._coarse[0] is not note:
+            self._coarse = (note, Coarse.of(note))
+        return self._coarse[1]
+
+    def turned(self, rows: F32) -> F32:
+        """Templates or probes (n, d) as they are encrypted."""
+        return rows if self.coarse is None else self.coarse.on(rows)
+
+    def straight(self, rows: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
+        """Decrypted templates (n, d) as they were enrolled."""
+        return rows if self.coarse is None else self.coarse.off(rows)
 
     def record(self, row: SampleRow) -> dict[str, Any]:
         """What a sample's sealed record says: quality, source, fingerprint, image."""
@@ -165,24 +187,27 @@ class Index:
         """The samples in a group that are people's."""
         return [row for row in self.members(group) if self.people[row.subject].name]
 
-    def table(self) -> Table:
-        """Whose score is where, at this revision."""
+    def table(self, numbers: tuple[int, ...] | None = None) -> Table:
+        """Whose score is where, at this revision, in all groups or in some."""
+        if numbers is not None:
+            return self._made(numbers)
         if self._table is None or self._table.revision != self.head.revision:
-            numbers = tuple(sorted(self.groups))
-            where = {number: position * self.head.layout.slots for position, number in enumerate(numbers)}
-            names = sorted(self.ids)
-            order = {self.ids[name]: number for number, name in enumerate(names)}
-            rows = [row for row in self.samples.values() if row.subject in order]
-            flat = [where[row.group] + row.slot for row in rows]
-            self._table = Table(
-                self.head.revision,
-                numbers,
-                names,
-                np.array(flat, np.intp),
-                np.array([order[row.subject] for row in rows], np.intp),
-                tuple(self._group(number, where[number]) for number in numbers),
-            )
+            self._table = self._made(tuple(sorted(self.groups)))
         return self._table
+
+    def _made(self, numbers: tuple[int, ...]) -> Table:
+        where = {number: position * self.head.layout.slots for position, number in enumerate(numbers)}
+        rows = [row for number in numbers for row in self.others(number)]
+        names = sorted({self.people[row.subject].name for row in rows})
+        order = {self.ids[name]: number for number, name in enumerate(names)}
+        return Table(
+            self.head.revision,
+            numbers,
+            names,
+            np.array([where[row.group] + row.slot for row in rows], np.intp),
+            np.array([order[row.subject] for row in rows], np.intp),
+            tuple(self._group(number, where[number]) for number in numbers),
+        )
 
     def _group(self, number: int, position: int) -> Members:
         canaries, others = [row.slot for row in self.canaries.get(number, ())], self.others(number)

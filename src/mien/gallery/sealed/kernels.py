@@ -261,7 +261,7 @@ def _finish_shared(out: Any, group: Any, first: Any, second: Any, constants: Any
 @_compiled(_READ[4], _READ[4], _WRITE[4], nb.int64, nb.int64, _READ[2])
 def _scan_shared(groups: Any, probe: Any, out: Any, start: Any, stop: Any, constants: Any) -> None:
     """As `_scan`: two groups and two blocks for each pass. More of either takes longer: the compiler runs out of registers."""
-    blocks = groups.shape[2] - 1
+    blocks = probe.shape[1]
     r0, r1 = np.empty(RING, np.uint64), np.empty(RING, np.uint64)
     s0, s1 = np.empty(RING, np.uint64), np.empty(RING, np.uint64)
     for g in range(start, stop, 2):

@@ -87,13 +87,13 @@ def scan(groups: U32, probe: U32, out: U32, span: tuple[int, int], of: Sequence[
 def scan_shared(groups: U32, probe: U32, out: U32, span: tuple[int, int], of: Sequence[Limb]) -> None:
     """Products of rows that share their public polynomial, summed over the blocks, for groups span[0] to span[1].
 
-    groups (G, L, B + 1, N) with the public polynomial in row 0, probe (L, B, 2, N), out (G, L, 3, N): the sums of the rows
-    with either half of the probe, and the public polynomial as it is.
+    groups (G, L, B + 1, N) with the public polynomial in row 0, probe (L, b, 2, N) for the first b blocks, out (G, L, 3, N):
+    the sums of the rows with either half of the probe, and the public polynomial as it is.
     """
     wide = probe.astype(np.uint64)
     for number in range(*span):
         for index, table in enumerate(of):
-            group = groups[number, index, 1:].astype(np.uint64)  # (B, N)
+            group = groups[number, index, 1 : 1 + probe.shape[1]].astype(np.uint64)  # (b, N)
             for half in range(2):
                 out[number, index, half] = _sum(group, wide[index, :, half]) % np.uint64(table.prime)
             out[number, index, 2] = groups[number, index, 0]
@@ -106,7 +106,7 @@ def scan_open(groups: U32, probe: U32, out: U32, span: tuple[int, int]) -> None:
     """
     width = out.shape[2]
     for number in range(*span):
-        out[number] = np.einsum("dn,kd->kn", groups[number, 1:, :width], probe)
+        out[number] = np.einsum("dn,kd->kn", groups[number, 1 : 1 + probe.shape[1], :width], probe)
 
 
 def _sum(left: _U64, right: _U64) -> _U64:

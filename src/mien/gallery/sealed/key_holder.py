@@ -20,6 +20,7 @@ from mien.gallery.sealed.index import Index, Table
 from mien.gallery.sealed.keys import Keys
 from mien.gallery.sealed.ledger import Ledger
 from mien.gallery.sealed.matcher import Response, check_identity
+from mien.gallery.sealed.preselection import groups_of, shortlist
 from mien.gallery.sealed.probe_device import Probe
 from mien.gallery.sealed.profiles import Layout
 from mien.gallery.sealed.records import U32, Marker, Sealer, anchor
@@ -113,15 +114,27 @@ class KeyHolder:
             check_identity(identity, index.head)
         if not index.groups:
             return []
-        table, scores = index.table(), self._scores(index, probe, response)
+        table = index.table(probe.numbers)
+        scores = self._scores(index, table, probe, response)
         best = np.full(len(table.names), -2.0)
         np.maximum.at(best, table.owners, scores[table.rows])
         best = np.round(np.clip(best, -1, 1), 5)  # below that is noise
         order = np.lexsort((np.arange(len(best)), -best))[:k]  # names are in order, so ties go by name
         return [Match(table.names[number], float(best[number])) for number in order]
 
-    def _scores(self, index: Index, probe: Probe, response: Response) -> F64:
-        table, layout = index.table(), index.head.layout
+    def shortlist(self, index: Index, probe: Probe, response: Response, size: int) -> tuple[int, ...]:
+        """The groups of the `size` best rows by the first coordinates, for a second round; never fewer than are compared.
+
+        In rising order, so that they do not also tell who came first. Not counted: the second round is."""
+        table = index.table()
+        if not table.numbers:
+            return ()
+        scores = self._scores(index, table, probe, response)
+        rows = table.rows[shortlist(scores[table.rows], size)]
+        return tuple(table.numbers[number] for number in groups_of(rows, index.head.layout.slots).tolist())
+
+    def _scores(self, index: Index, table: Table, probe: Probe, response: Response) -> F64:
+        layout = index.head.layout
         if response.revision != index.head.revision or response.numbers != table.numbers:
             raise _refused("it is of another state of the gallery")
         if len(response.body) != len(table.numbers):
@@ -142,7 +155,7 @@ class KeyHolder:
         return scores
 
     def _sums(self, index: Index, table: Table) -> Plan:
-        """What the canaries of this state must score."""
+        """What the canaries of this state, or of some of its groups, must score."""
         if self._plan is None or self._plan[0] is not table:
             key = self.vault(index.head.gallery).weights
             made = plan(table.groups, index.head.layout, self.keys.public.profile, key)

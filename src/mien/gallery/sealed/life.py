@@ -9,10 +9,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from mien.errors import GalleryBusy, GalleryCorrupt, GalleryNotFound, UsageError
+import numpy as np
+
+from mien.errors import EvidenceError, GalleryBusy, GalleryCorrupt, GalleryNotFound, UsageError
 from mien.gallery import store as plain
 from mien.gallery.base import BaseGallery
 from mien.gallery.sealed import folder as home
+from mien.gallery.sealed.coarse import Coarse, fitted
 from mien.gallery.sealed.enroller import Newcomer
 from mien.gallery.sealed.gallery import SealedGallery
 from mien.gallery.sealed.groups_file import shred
@@ -47,10 +50,15 @@ class Sealing:
     bytes: int  # on the disk, everything
     identity: str  # of the keys
     profile: str
+    preselection: tuple[str, ...] = ()  # what shortlists lose, a sentence each
 
 
-def seal(source: BaseGallery, out: str | Path, keys: Keys, progress: Progress | None = None) -> Sealing:
+def seal(
+    source: BaseGallery, out: str | Path, keys: Keys, progress: Progress | None = None, preselect: int | None = None
+) -> Sealing:
     """Write everybody of `source` into a new sealed gallery at `out`; `source` stays as it is.
+
+    preselect: components by which it can be searched first (`coarse`); what that loses is measured now.
 
     The copy is read back and checked before it takes its name. People are written in random order, because a matcher could
     guess at names from their order. Raises UsageError where something is at `out` already, and whatever `source` raises."""
@@ -60,7 +68,10 @@ def seal(source: BaseGallery, out: str | Path, keys: Keys, progress: Progress | 
     if not target.parent.is_dir():
         raise GalleryNotFound(f"There is no folder {target.parent} to put the gallery in.", "Make the folder first.")
     fresh = target.with_name(f".{target.name[:100]}.{secrets.token_hex(6)}.sealing")
+    coarse = None if preselect is None else _fitted(source, preselect)
     with _building(fresh, new_head(keys), keys) as gallery:
+        if coarse is not None:
+            gallery.preselect(coarse)
         _pour(source, gallery, progress)
         made = _told(gallery, fresh)
         _check(source, gallery)
@@ -99,6 +110,8 @@ def rotate(path: str | Path, at: str | Path, progress: Progress | None = None) -
             SealedGallery(Matcher(Store(folder)), holder, str(path)) as source,
             _building(fresh, head, keys) as gallery,
         ):
+            if source.coarse is not None:
+                gallery.preselect(source.coarse)
             _pour(source, gallery, progress)
             made = _told(gallery, fresh)
             _check(source, gallery)
@@ -134,6 +147,17 @@ def _building(folder: Path, head: Head, keys: Keys) -> Iterator[SealedGallery]:
             yield gallery
     finally:
         home.remove(folder)
+
+
+def _fitted(source: BaseGallery, size: int) -> Coarse:
+    """All templates are held at once here: 2 KiB each."""
+    owners, vectors = [], []
+    for name, sample in source.samples():
+        owners.append(name)
+        vectors.append(sample.template.vector)
+    if not owners:
+        raise EvidenceError("A preselection cannot be measured: nobody is enrolled.", "Enrol people first.")
+    return fitted(np.stack(vectors), owners, size)
 
 
 def _pour(source: BaseGallery, target: SealedGallery, progress: Progress | None) -> None:
@@ -175,6 +199,7 @@ def _told(gallery: SealedGallery, folder: Path) -> Sealing:
         size,
         gallery.identity,
         gallery.profile,
+        () if gallery.coarse is None else tuple(map(str, gallery.coarse.hits)),
     )
 
 

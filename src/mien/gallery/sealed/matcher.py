@@ -114,18 +114,23 @@ class Matcher:
 
     def compare(self, probe: Probe, seen: Snapshot) -> Response:
         """The search itself, over what a snapshot saw: no lock is needed."""
-        if not seen.numbers:
+        asked = None if probe.numbers is None else set(probe.numbers)
+        pairs = [pair for pair in zip(seen.numbers, seen.places, strict=True) if asked is None or pair[0] in asked]
+        numbers, places = tuple(pair[0] for pair in pairs), tuple(pair[1] for pair in pairs)
+        if not numbers:
             return Response(seen.head.revision, (), np.empty((0, 0, 3, 0), np.uint32))
         by, layout = cipher(profile(seen.head.profile)), seen.head.layout
         groups = seen.body.reshape(-1, *seen.head.row_shape)
+        if asked is not None:
+            groups, places = groups[list(places)], tuple(range(len(places)))
         with self._lock:
             spare = self._spare.pop() if self._spare else None
         found = by.search(groups, probe.body, layout, self.threads, spare)
-        if seen.places != tuple(range(len(groups))):
-            found = found[list(seen.places)]
+        if places != tuple(range(len(groups))):
+            found = found[list(places)]
         if self._sanitise:
             found = by.sanitise(self.public(seen.head), layout, found)
-        return Response(seen.head.revision, seen.numbers, found)
+        return Response(seen.head.revision, numbers, found)
 
     def done(self, response: Response) -> None:
         """Keep its memory for the next search: a system takes longer to hand out 37 MiB than to fill them."""

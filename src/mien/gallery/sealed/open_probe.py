@@ -165,14 +165,14 @@ def scan(groups: U32, probe: NDArray[np.int32], size: int, threads: int = 1, out
     """Every score, still encrypted: groups (G, d + 1, N) x (2, d) -> response (G, 3, N): public polynomial, two sums.
 
     size: how many slots hold templates, counted from the first; the rest are not read. No key; the GIL is released.
-    out: an earlier response of that shape to write over.
+    A probe of fewer coordinates is compared with the first ones only. out: an earlier response of that shape to write over.
     """
     if probe.dtype != np.int32 or probe.ndim != 2 or len(probe) != 2 or not 0 <= size <= len(groups) * RING:
         raise InputError(
             f"{size} slots cannot be searched with a {probe.dtype} probe of shape {probe.shape}.", "Use `open_probe`."
         )
     rows = probe.shape[1] + 1
-    if groups.ndim != 3 or groups.shape[1:] != (rows, RING) or groups.dtype != np.uint32:
+    if groups.ndim != 3 or groups.shape[1] < rows or groups.shape[2] != RING or groups.dtype != np.uint32:
         raise InputError(
             f"The groups are {groups.dtype} of shape {groups.shape}, not uint32 of ('G', {rows}, {RING}).",
             "Search a gallery with probes of its own dimension.",
@@ -203,14 +203,15 @@ def open_scores(key: OpenKey, probe: NDArray[np.int32], response: U32, size: int
         response.ndim != 3
         or response.shape[1:] != (3, RING)
         or response.dtype != np.uint32
-        or probe.shape != (2, key.dimension)
+        or probe.ndim != 2
+        or not 0 < probe.shape[1] <= key.dimension
     ):
         raise InputError("The response or the probe is not of this key's gallery.", "Use those of one search.")
     if not 0 <= size <= len(response) * RING:
         raise InputError(
             f"A response of {len(response)} groups has no {size} scores.", "Ask for those that were searched."
         )
-    total = np.rint(probe.astype(np.float32) @ key.weights).astype(np.int64)
+    total = np.rint(probe.astype(np.float32) @ key.weights[: probe.shape[1]]).astype(np.int64)
     scores = np.empty((len(response), RING))
     for number, (public, coarse, fine) in enumerate(response):
         shares = _long_product(public, total)

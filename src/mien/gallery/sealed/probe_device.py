@@ -18,7 +18,8 @@ class Probe:
     """A probe on its way to a matcher: encrypted, except in the profile open-probe."""
 
     identity: str  # of the keys it was made for
-    body: U32  # (limbs, blocks, 2, ring); in the open (d,), whole numbers modulo 2^32
+    body: U32  # (limbs, blocks, 2, ring); in the open (2, d), whole numbers modulo 2^32
+    numbers: tuple[int, ...] | None = None  # the groups that are asked; None: all
 
 
 class ProbeDevice:
@@ -27,6 +28,10 @@ class ProbeDevice:
     def __init__(self, public: PublicKey) -> None:
         self.public = public
 
-    def encrypt(self, layout: Layout, vector: F32) -> Probe:
+    def encrypt(self, layout: Layout, vector: F32, numbers: tuple[int, ...] | None = None) -> Probe:
         """A probe (d,) of unit length, for a gallery of this layout. Raises InputError for anything else."""
-        return Probe(self.public.identity, cipher(self.public.profile).probe(self.public, layout, vector))
+        return Probe(self.public.identity, cipher(self.public.profile).probe(self.public, layout, vector), numbers)
+
+    def encrypt_coarse(self, layout: Layout, vector: F32, size: int) -> Probe:
+        """Of a turned probe (d,) the first `size` coordinates (see `coarse`)."""
+        return self.encrypt(Layout(size, layout.block), vector[:size])

@@ -26,7 +26,7 @@ class Repacker:
     def fresh(self, index: Index, layout: Layout, content: Content) -> U32:
         """A group of this content, with its canaries and with all its randomness drawn anew."""
         rows = content.rows(layout, self._holder.vault(index.head.gallery).weights)
-        group: U32 = self._holder.encrypt(layout, rows)[0]
+        group: U32 = self._holder.encrypt(layout, index.turned(rows))[0]
         return group
 
     def kept(self, index: Index, group: int, slots: set[int], body: U32) -> dict[int, F32]:
@@ -41,7 +41,7 @@ class Repacker:
                 vectors[row.slot] = np.frombuffer(vault.open(sealed, about(row)), np.float32)
         missing = sorted(slots - set(vectors))
         if missing:
-            held = self._holder.templates(layout, body[None])[0]
+            held = index.straight(self._holder.templates(layout, body[None])[0])
             vectors |= {slot: held[slot].astype(np.float32) for slot in missing}
         return vectors
 

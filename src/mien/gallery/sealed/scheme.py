@@ -130,8 +130,9 @@ def add(group: U32, row: U32, of: Profile) -> U32:
 def search(groups: U32, probe: U32, layout: Layout, of: Profile, threads: int = 1, out: U32 | None = None) -> U32:
     """Every score of every group, still encrypted: (G, L, B + 1, N) x (L, B, 2, N) -> response (G, L, 3, N).
 
-    No key. Groups may be a read-only memory map and are read once, in order; the GIL is released. out: an earlier response
-    of that shape to write over, because a system takes its time to hand out fresh memory.
+    A probe of fewer blocks is compared with the first ones only. No key. Groups may be a read-only memory map and are read
+    once, in order; the GIL is released. out: an earlier response of that shape to write over, because a system takes its
+    time to hand out fresh memory.
     """
     of.check(layout)
     if groups.ndim != 4 or groups.shape[1:] != layout.row_shape(of) or groups.dtype != np.uint32:
@@ -139,7 +140,7 @@ def search(groups: U32, probe: U32, layout: Layout, of: Profile, threads: int = 
             f"The groups are {groups.dtype} of shape {groups.shape}, not uint32 of {('G', *layout.row_shape(of))}.",
             "Search a gallery with its own layout and profile.",
         )
-    _check_rows(probe, of.probe_shape(layout), of, "The probe")
+    _check_probe(probe, layout, of)
     count = len(groups)
     response = buffer((count, of.limbs, 3, RING), out)
     plain = np.ascontiguousarray(groups)  # of a memory map, the array beneath it
@@ -203,7 +204,7 @@ def decrypt(secret: SecretKey, layout: Layout, response: U32, probe: U32) -> F64
     of = secret.profile
     of.check(layout)
     _check_response(response, of)
-    _check_rows(probe, of.probe_shape(layout), of, "The probe")
+    _check_probe(probe, layout, of)
     shares = [_share(secret, probe[index], index) for index in range(of.limbs)]
     scores = []
     for start in range(0, len(response), _BATCH):
@@ -300,6 +301,12 @@ def _check_vectors(vectors: F32, layout: Layout, steps: int) -> None:
     length = np.sqrt(np.square(np.rint(vectors.astype(np.float64) * steps)).sum(axis=1)) / steps
     if not (length <= np.sqrt(SCORE_BOUND)).all():  # written so that NaN fails too
         raise InputError("A vector is longer than 1 or not finite, so its scores would not fit.", "Seal unit vectors.")
+
+
+def _check_probe(probe: U32, layout: Layout, of: Profile) -> None:
+    blocks = probe.shape[1] if probe.ndim == 4 else 0
+    shape = of.probe_shape(layout)
+    _check_rows(probe, (shape[0], blocks, *shape[2:]) if 0 < blocks <= layout.blocks else shape, of, "The probe")
 
 
 def _check_rows(row: U32, shape: tuple[int, ...], of: Profile, what: str) -> None:
