@@ -73,14 +73,14 @@ def test_a_turn_is_a_turn() -> None:
 def test_hits_are_those_of_a_count() -> None:
     """Written out for the probe that is everybody's last template."""
     random = np.random.default_rng(1)  # no direction says more than another, and captures are far apart
-    own = unit(random.standard_normal((PEOPLE, D)))
-    rows = np.stack([unit(own + 2.5 * unit(random.standard_normal((PEOPLE, D)))) for _ in range(2)], axis=1)
-    coarse = fitted(rows.reshape(-1, D), OWNERS, 64)
+    own = unit(random.standard_normal((400, 512)))
+    rows = np.stack([unit(own + 1.7 * unit(random.standard_normal((400, 512)))) for _ in range(2)], axis=1)
+    coarse = fitted(rows.reshape(-1, 512), [f"p{number:03}" for number in range(400) for _ in range(2)], 64)
     kept, probes = rows[:, 0], rows[:, 1]
     codes, asked = coarse.on(kept)[:, :64], coarse.on(probes)[:, :64]
     for one in coarse.hits:
         found = of = 0
-        for number in range(PEOPLE):
+        for number in range(400):
             if (kept @ probes[number]).argmax() == number:
                 of += 1
                 found += number in shortlist(codes @ asked[number], one.size)

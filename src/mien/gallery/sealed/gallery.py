@@ -356,24 +356,26 @@ class SealedGallery(BaseGallery):
             self._index.check_group(group, stored, body)
         except (GalleryCorrupt, KeyError) as error:
             return [getattr(error, "message", f"Group {group} is missing.")]
-        held = self._index.straight(self._holder.templates(layout, body[None])[0])
         rows, vectors = self._index.others(group), {}
-        slack = self._holder.keys.public.profile.slack(layout)
         details = self._depot.details([row.number for row in rows])
         for row in rows:
             try:
                 vectors[row.slot] = self._sample(row, details.get(row.number)).template.vector
-                if np.abs(vectors[row.slot] - held[row.slot]).max() > slack:
-                    faults.append(f"Sample {row.number} is not what its group holds.")
             except GalleryCorrupt as error:
                 faults.append(error.message)
-        if not faults:
-            covered = frozenset(row.slot for row in rows if row.covered)
-            canaries = [row.slot for row in self._index.canaries.get(group, ())]
-            wanted = Content(group, vectors, covered, canaries).rows(layout, self._vault.weights)
-            empty = [slot for slot in range(layout.slots) if slot not in vectors]
-            if np.abs(held[empty] - wanted[empty]).max(initial=0.0) > slack:
-                faults.append(f"Group {group} holds something where nobody is enrolled.")
+        covered = frozenset(row.slot for row in rows if row.covered)
+        canaries = [row.slot for row in self._index.canaries.get(group, ())]
+        wanted = self._index.turned(
+            Content(group, vectors, covered & vectors.keys(), canaries).rows(layout, self._vault.weights)
+        )
+        slack = self._holder.keys.public.profile.slack(layout)
+        off = np.abs(self._holder.templates(layout, body[None])[0] - wanted).max(axis=1) > slack
+        faults += [
+            f"Sample {row.number} is not what its group holds." for row in rows if off[row.slot] and row.slot in vectors
+        ]
+        off[[row.slot for row in rows]] = False
+        if off.any() and len(vectors) == len(rows):  # else the canaries' sums are not known
+            faults.append(f"Group {group} holds something where nobody is enrolled.")
         return faults
 
     def _nobody(self, k: int) -> list[Match]:
