@@ -3,41 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
 
+from mien.audit.data.found import Found
 from mien.errors import InputError
 from mien.learn.data.example import Dataset, Example, Span
 from mien.learn.data.frames import Frames, interval, joined
 from mien.learn.data.trees import Outside, Tree, parts_of
 from mien.learn.data.units import units
+from mien.learn.data.words import emotion
 from mien.media.door import shown
-from mien.report import Problem
 
-_WORDS = {
-    "happy": "happiness", "joy": "happiness", "joyful": "happiness", "sad": "sadness", "angry": "anger",
-    "fearful": "fear", "disgusted": "disgust", "surprised": "surprise", "other": "others", "helpness": "helplessness",
-}  # fmt: skip
 OUTSIDE = "names something outside of the data set's folder and was left out"
 ABSENT = "names something that is not there and was left out"
-
-
-@dataclass(slots=True)
-class Found:
-    """Problems by kind, in the order in which the kinds were first met."""
-
-    words: dict[str, str] = field(default_factory=dict)
-    cases: dict[str, list[str]] = field(default_factory=dict)
-
-    def add(self, kind: str, words: str, case: str) -> None:
-        """One more case; `words` say for the whole kind what it is and what became of it."""
-        self.words.setdefault(kind, words)
-        self.cases.setdefault(kind, []).append(case)
-
-    def problems(self) -> tuple[Problem, ...]:
-        """All kinds met."""
-        return tuple(Problem(kind, self.words[kind], tuple(cases)) for kind, cases in self.cases.items())
 
 
 class Reading:
@@ -109,12 +89,6 @@ class Reading:
                 f"Expected is {self.expected}.",
             )
         return Dataset(self.layout, kept, tuple(labels), self.found.problems())
-
-
-def emotion(word: str) -> str:
-    """A word for an emotion as the house has it; words that the house does not know stay as they are, in small letters."""
-    clean = word.strip().lower()
-    return _WORDS.get(clean, clean)
 
 
 def labels_of(examples: Iterable[Example], first: Sequence[str]) -> tuple[str, ...]:

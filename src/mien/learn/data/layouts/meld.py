@@ -15,9 +15,10 @@ from pathlib import Path
 
 from mien.learn.data.example import Dataset, Example, Media, Split
 from mien.learn.data.frames import whole
-from mien.learn.data.reading import Reading, emotion, labels_of
+from mien.learn.data.reading import Reading, labels_of
 from mien.learn.data.sheets import table
 from mien.learn.data.trees import VIDEOS, Tree
+from mien.learn.data.words import emotion
 
 LAYOUT = "meld"
 LABELS = ("neutral", "happiness", "sadness", "anger", "surprise", "fear", "disgust")
