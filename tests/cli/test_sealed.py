@@ -94,6 +94,17 @@ def test_a_gallery_whose_matcher_sees_the_probe(plain: Path, safe: Path, tmp_pat
     assert (wrong.exit_code, "of the profile open-probe" in wrong.stderr) == (74, True)
 
 
+def test_a_gallery_by_seal(plain: Path, safe: Path, tmp_path: Path) -> None:
+    pytest.importorskip("tenseal", reason="tenseal is not installed")
+    path = tmp_path / "a.sealed"
+    mixed = run("seal", plain, "--out", path, "--keys", safe, "--backend", "seal", "--profile", "exact")
+    assert (mixed.exit_code, "SEAL has no profile exact" in mixed.stderr) == (64, True)
+    assert told("seal", plain, "--out", path, "--keys", safe, "--backend", "seal")["profile"] == "seal"
+    assert len(told("people", path, "--keys", safe)["people"]) == 6
+    refused = run("serve-matcher", path, "--port", 0)
+    assert refused.exit_code == 64 and "cannot be sanitised" in refused.stderr
+
+
 def test_seal_refuses(plain: Path, safe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("MIEN_KEYS", raising=False)
     assert "--keys" in run("seal", plain, "--out", tmp_path / "a.sealed").stderr

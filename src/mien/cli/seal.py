@@ -26,6 +26,12 @@ from mien.errors import UsageError
     "open-probe: the matcher sees the probe, not the gallery and not the scores.",
 )
 @click.option(
+    "--backend",
+    type=click.Choice(["own", "seal"]),
+    default="own",
+    help="seal: keys, encryption and decryption by Microsoft SEAL (pip install tenseal); slower, see the guide.",
+)
+@click.option(
     "--quota", type=click.IntRange(1), metavar="N", help="Searches a day that these keys answer (default 100)."
 )
 @click.option(
@@ -43,6 +49,7 @@ def command(  # noqa: PLR0913 - one parameter per option
     target: str,
     keys: str | None,
     profile: str,
+    backend: str,
     quota: int | None,
     preselect: int | None,
     remove_plain: bool,
@@ -65,6 +72,10 @@ def command(  # noqa: PLR0913 - one parameter per option
     at = keys_at(keys)
     if not isinstance(at, Path):
         raise UsageError("Keys are kept in a folder.", "Name one with --keys.")
+    if backend == "seal":
+        if profile != "standard":
+            raise UsageError(f"SEAL has no profile {profile}.", "Leave --profile, or leave --backend.")
+        profile = "seal"
     with key_warnings(out), gallery_at(gallery, read_only=True) as people:
         check_place(at, Path(target))
         warn_permissions(at)

@@ -46,8 +46,7 @@ def command(  # noqa: PLR0913 - one parameter per option
 
     matcher = Matcher(Store(gallery, read_only=read_only), sanitise=not trust_key_holder, threads=threads)
     try:
-        if not trust_key_holder:
-            matcher.public(matcher.head())
+        matcher.ready()
         with MatcherServer(matcher, host, port) as server:
             if isinstance(profile(matcher.head().profile), OpenProfile):
                 out.note(f"{gallery}: its profile is open-probe, so whoever runs this sees every probe.")

@@ -27,12 +27,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.errors import InputError, UsageError
-from mien.gallery.sealed.profiles import SCORE_BOUND
+from mien.gallery.sealed.profiles import SCORE_BOUND, SEAL, SEAL_RING
 from mien.gallery.sealed.ring import U32, kernels, limbs
+from mien.gallery.sealed.scheme import buffer
 from mien.types import F32
 
 F64 = NDArray[np.float64]
-SEAL_RING = 4096
 PRIME_BITS = (27, 27, 27)  # 81 of the 109 bits that SEAL allows this ring at 128 bits of security
 SCALE = 2.0**24  # of templates and of probes: scores at 2^48 fit the 54 bits of two primes
 _LIMBS = 2
@@ -40,12 +40,15 @@ _PLAIN = 0  # SEAL's mark of a file that is not compressed
 
 
 class SealBackend:
-    """Keys and parameters for vectors of one dimension. The methods speak of the arrays of `scheme`, with N = 4096.
+    """Keys and parameters for vectors of one dimension; arrays are groups (G, L, B, 2, N), a probe (L, B, 2, N), N = 4096.
 
-    Raises UsageError where `tenseal` is not installed.
+    secret, public: keys as `secret_bytes` and `public_bytes` gave them; with neither, new ones are made. With a public key
+    alone it can encrypt probes. Raises UsageError where `tenseal` is not installed, InputError for bytes that are no key.
     """
 
-    def __init__(self, dimension: int, block: int = 64) -> None:
+    def __init__(
+        self, dimension: int, block: int = 64, *, secret: bytes | None = None, public: bytes | None = None
+    ) -> None:
         if dimension < 1 or block < 1 or block & (block - 1) or block > SEAL_RING:
             raise UsageError(
                 f"Vectors of {dimension} in blocks of {block} cannot be packed.", "Use a block that is a power of two."
@@ -60,15 +63,51 @@ class SealBackend:
         self._context = api.SEALContext(parameters, True, api.SEC_LEVEL_TYPE.TC128)
         moduli = self._context.first_context_data().parms().coeff_modulus()
         self.primes = tuple(int(modulus.value()) for modulus in moduli)
+        if self.primes != SEAL.primes:
+            raise UsageError("This version of SEAL chooses other primes than ours knows.", "Use tenseal 0.3.18.")
         self._encoder = api.CKKSEncoder(self._context)
-        self._use(api.KeyGenerator(self._context).secret_key())
+        if secret is None and public is not None:
+            self._public = self._loaded(api.PublicKey(), public)
+            self._encryptor = api.Encryptor(self._context, self._public)
+        elif secret is None:
+            self._use(api.KeyGenerator(self._context).secret_key())
+        else:
+            self._use(self._loaded(api.SecretKey(), secret))
 
     def _use(self, secret: Any) -> None:
-        public = self._api.PublicKey()
-        self._api.KeyGenerator(self._context, secret).create_public_key(public)
+        self._public = self._api.PublicKey()
+        self._api.KeyGenerator(self._context, secret).create_public_key(self._public)
         self._secret = secret
-        self._encryptor = self._api.Encryptor(self._context, public, secret)
+        self._encryptor = self._api.Encryptor(self._context, self._public, secret)
         self._decryptor = self._api.Decryptor(self._context, secret)
+
+    def _loaded(self, key: Any, content: bytes) -> Any:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "key"
+            path.write_bytes(content)
+            try:
+                key.load(self._context, os.fspath(path))
+            except (RuntimeError, ValueError, IndexError) as error:
+                raise InputError(f"A key for SEAL is damaged: {error}.", "Restore it from a copy.") from error
+            finally:
+                path.write_bytes(bytes(len(content)))
+        return key
+
+    def _kept(self, key: Any) -> bytes:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "key"
+            key.save(os.fspath(path))
+            content = path.read_bytes()
+            path.write_bytes(bytes(len(content)))
+        return content
+
+    def secret_bytes(self) -> bytes:
+        """The secret key as SEAL writes it."""
+        return self._kept(self._secret)
+
+    def public_bytes(self) -> bytes:
+        """The public key as SEAL writes it."""
+        return self._kept(self._public)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the secret key to a new file, readable by its owner alone. Raises UsageError where there is one."""
@@ -113,29 +152,34 @@ class SealBackend:
 
     def search(self, groups: U32, probe: U32) -> U32:
         """Every score, still encrypted: response (G, L, 3, N). Our multiplication; no key."""
-        shape = (_LIMBS, self.blocks, 2, SEAL_RING)
-        if groups.shape[1:] != shape or probe.shape != shape or groups.dtype != np.uint32 or probe.dtype != np.uint32:
-            raise InputError(f"The groups or the probe are not uint32 of {shape}.", "Use those of this backend.")
-        self._check_canonical(probe, 0)
-        tables = limbs(self.primes, SEAL_RING)
-        response = np.empty((len(groups), _LIMBS, 3, SEAL_RING), np.uint32)
-        kernels().scan(
-            np.ascontiguousarray(groups), kernels().prepare(probe, tables), response, (0, len(groups)), tables
-        )
-        return response
+        return search(groups, probe, (_LIMBS, self.blocks, 2, SEAL_RING))
+
+    def decrypt_templates(self, groups: U32) -> F64:
+        """Groups (G, L, B, 2, N) -> vectors (G * n, d), decrypted and decoded by SEAL."""
+        if groups.ndim != 5 or groups.shape[1:] != (_LIMBS, self.blocks, 2, SEAL_RING) or groups.dtype != np.uint32:
+            raise InputError("The groups are not those of this backend.", "Decrypt what `encrypt_templates` gave.")
+        _check_canonical(groups, 1)
+        flat = groups.transpose(0, 2, 1, 3, 4).reshape(-1, _LIMBS, 2, SEAL_RING)
+        values = np.stack([self._decrypt(rows, SCALE) for rows in flat]) if len(flat) else np.empty((0, SEAL_RING))
+        blocks = values.reshape(len(groups), self.blocks, self.block, self.slots).transpose(0, 3, 1, 2)
+        return blocks.reshape(len(groups) * self.slots, -1)[:, : self.dimension]
 
     def decrypt(self, response: U32) -> F64:
         """Response (G, L, 3, N) -> scores (G * n,), decrypted and decoded by SEAL."""
         if response.ndim != 4 or response.shape[1:] != (_LIMBS, 3, SEAL_RING) or response.dtype != np.uint32:
             raise InputError("The response is not one of this backend.", "Decrypt what `search` gave.")
-        self._check_canonical(response, 1)
+        _check_canonical(response, 1)
         scores = np.empty((len(response), self.slots))
-        with tempfile.TemporaryDirectory() as folder:
-            for number, rows in enumerate(response):
-                plain = self._api.Plaintext()
-                self._decryptor.decrypt(self._ciphertext(rows, Path(folder) / "response"), plain)
-                scores[number] = _coefficients(np.array(self._encoder.decode_complex(plain)))[: self.slots]
+        for number, rows in enumerate(response):
+            scores[number] = self._decrypt(rows, SCALE * SCALE)[: self.slots]
         return scores.reshape(-1)
+
+    def _decrypt(self, rows: U32, scale: float) -> F64:
+        """(L, 2 or 3, N) -> coefficients (N,)."""
+        plain = self._api.Plaintext()
+        with tempfile.TemporaryDirectory() as folder:
+            self._decryptor.decrypt(self._ciphertext(rows, Path(folder) / "rows", scale), plain)
+        return _coefficients(np.array(self._encoder.decode_complex(plain)))
 
     def _encrypt(self, polynomial: F64, encrypt: Any) -> U32:
         """Coefficients (N,) -> (L, 2, N)."""
@@ -146,14 +190,14 @@ class SealBackend:
         rows = np.fromiter((data[index] for index in range(data.size())), np.uint64, data.size())
         return np.asarray(rows.reshape(2, _LIMBS, SEAL_RING).transpose(1, 0, 2), np.uint32)
 
-    def _ciphertext(self, rows: U32, path: Path) -> Any:
-        """(L, 3, N) -> a ciphertext of SEAL's of degree two, by way of a file in its format."""
+    def _ciphertext(self, rows: U32, path: Path, scale: float) -> Any:
+        """(L, k, N) -> a ciphertext of SEAL's of degree k - 1, by way of a file in its format."""
         numbers = np.ascontiguousarray(rows.transpose(1, 0, 2)).astype("<u8").tobytes()
         empty = self._api.Plaintext()
         empty.save(os.fspath(path))
         mark = path.read_bytes()[:5]  # magic, header size and version of the SEAL in use
         parms = struct.pack("<4Q", *self._context.first_parms_id())
-        fields = struct.pack("<?3QdQ", True, 3, SEAL_RING, _LIMBS, SCALE * SCALE, 1)
+        fields = struct.pack("<?3QdQ", True, rows.shape[1], SEAL_RING, _LIMBS, scale, 1)
         array = _file(mark, struct.pack("<Q", rows.size) + numbers)
         path.write_bytes(_file(mark, parms + fields + array))
         cipher = self._api.Ciphertext()
@@ -170,12 +214,25 @@ class SealBackend:
                 "A vector is longer than 1 or not finite, so its scores would not fit.", "Seal unit vectors."
             )
 
-    def _check_canonical(self, rows: U32, axis: int) -> None:
-        for index, prime in enumerate(self.primes):
-            if rows.size and rows.take(index, axis).max() >= prime:
-                raise InputError(
-                    "The array holds numbers that SEAL's primes do not have.", "It is damaged, or another's."
-                )
+
+def search(groups: U32, probe: U32, shape: tuple[int, ...], out: U32 | None = None) -> U32:
+    """Groups (G, *shape) x probe of that shape, or of fewer blocks -> response (G, L, 3, N). No key, and no SEAL."""
+    blocks = probe.shape[1] if probe.ndim == 4 else 0
+    fits = groups.shape[1:] == shape and probe.shape == (shape[0], min(blocks, shape[1]), *shape[2:]) and blocks
+    if not fits or groups.dtype != np.uint32 or probe.dtype != np.uint32:
+        raise InputError(f"The groups or the probe are not uint32 of {shape}.", "Use those of this backend.")
+    _check_canonical(probe, 0)
+    tables = limbs(SEAL.primes, SEAL_RING)
+    response = buffer((len(groups), _LIMBS, 3, SEAL_RING), out)
+    plain = np.ascontiguousarray(groups if blocks == shape[1] else groups[:, :, :blocks])
+    kernels().scan(plain, kernels().prepare(probe, tables), response, (0, len(groups)), tables)
+    return response
+
+
+def _check_canonical(rows: U32, axis: int) -> None:
+    for index, prime in enumerate(SEAL.primes):
+        if rows.size and rows.take(index, axis).max() >= prime:
+            raise InputError("The array holds numbers that SEAL's primes do not have.", "It is damaged, or another's.")
 
 
 def _api() -> Any:

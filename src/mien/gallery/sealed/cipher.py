@@ -1,6 +1,7 @@
 """How groups of templates are encrypted, searched and read: one way per kind of profile. All other rooms ask here.
 
-Most profiles encrypt the probe too (`scheme`); in the profile open-probe the matcher sees it (`open_probe`).
+Most profiles encrypt the probe too (`scheme`); in the profile open-probe the matcher sees it (`open_probe`); in the profile
+seal all encryption is Microsoft SEAL's (`backend_seal`).
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from mien.errors import InputError, UsageError
 from mien.gallery.sealed import open_probe, scheme
 from mien.gallery.sealed.keys import PublicKey, SecretKey
-from mien.gallery.sealed.profiles import Layout, OpenProfile, Profile, layout_for
+from mien.gallery.sealed.profiles import Layout, OpenProfile, Profile, SealProfile, layout_for
 from mien.gallery.sealed.ring import U32
 from mien.gallery.sealed.scheme import F64
 from mien.types import F32
@@ -126,10 +127,7 @@ class OpenProbe:
 
     def template(self, public: PublicKey, layout: Layout, vector: F32) -> U32:
         """Not to be had."""
-        raise UsageError(
-            f"A gallery of the profile {self._of.name} takes people in where its secret key is.",
-            "Enrol with all its keys, or seal it with another profile.",
-        )
+        raise _where_the_key_is(self._of)
 
     def placed(self, body: U32 | None, slot: int, row: U32, layout: Layout) -> U32:
         """Not to be had: it would write under a public polynomial that was used."""
@@ -164,6 +162,74 @@ class OpenProbe:
         return response[:, 0]
 
 
+class Seal:
+    """`backend_seal`: Microsoft SEAL makes the keys, encrypts and decrypts; the matcher sees neither probe nor gallery.
+
+    There are no public polynomials that answers could be bound to, no enrolling at an edge and no sanitising."""
+
+    def __init__(self, of: Profile) -> None:
+        self._of = of
+
+    def layout(self, dimension: int, size: int) -> Layout:
+        """64 of SEAL's coordinates to a block, 64 templates to a group, whatever the size."""
+        return Layout(dimension, SHORT // 2)
+
+    def encrypt(self, secret: SecretKey, layout: Layout, rows: F32) -> U32:
+        """With the secret key."""
+        return secret.seal(layout).encrypt_templates(rows)
+
+    def templates(self, secret: SecretKey, layout: Layout, groups: U32) -> F64:
+        """With the noise of encryption."""
+        return secret.seal(layout).decrypt_templates(groups)
+
+    def template(self, public: PublicKey, layout: Layout, vector: F32) -> U32:
+        """Not to be had."""
+        raise _where_the_key_is(self._of)
+
+    def placed(self, body: U32 | None, slot: int, row: U32, layout: Layout) -> U32:
+        """Not to be had."""
+        raise _where_the_key_is(self._of)
+
+    def probe(self, public: PublicKey, layout: Layout, vector: F32) -> U32:
+        """Encrypted."""
+        return public.seal(layout).encrypt_probe(vector)
+
+    def search(self, groups: U32, probe: U32, layout: Layout, threads: int, out: U32 | None = None) -> U32:
+        """(groups, limbs, 3, 4096), on one thread."""
+        from mien.gallery.sealed import backend_seal
+
+        return backend_seal.search(groups, probe, self._of.row_shape(layout), out)
+
+    def sanitise(self, public: PublicKey, layout: Layout, response: U32) -> U32:
+        """Not to be had."""
+        check_sanitising(self._of)
+        return response
+
+    def scores(self, secret: SecretKey, layout: Layout, response: U32, probe: U32) -> F64:
+        """Whatever was asked."""
+        return secret.seal(layout).decrypt(response)
+
+    def publics(self, response: U32) -> U32:
+        """None."""
+        return response[:, :0, 0, 0]
+
+
+def check_sanitising(of: Profile) -> None:
+    """Raise UsageError where answers of a profile cannot be sanitised."""
+    if isinstance(of, SealProfile):
+        raise UsageError(
+            f"Answers of the profile {of.name} cannot be sanitised: whoever decrypts them can solve for templates.",
+            "Trust the key holder (serve-matcher --trust-key-holder), or seal with another profile.",
+        )
+
+
+def _where_the_key_is(of: Profile) -> UsageError:
+    return UsageError(
+        f"A gallery of the profile {of.name} takes people in where its secret key is.",
+        "Enrol with all its keys, or seal it with another profile.",
+    )
+
+
 def _whole_numbers(probe: U32, layout: Layout) -> NDArray[np.int32]:
     fits = probe.ndim == 2 and len(probe) == 2 and 0 < probe.shape[1] <= layout.dimension
     if not fits or probe.dtype != np.uint32:
@@ -176,4 +242,6 @@ def _whole_numbers(probe: U32, layout: Layout) -> NDArray[np.int32]:
 
 def cipher(of: Profile) -> Cipher:
     """The verbs of a profile."""
+    if isinstance(of, SealProfile):
+        return Seal(of)
     return OpenProbe(of) if isinstance(of, OpenProfile) else BothSealed(of)

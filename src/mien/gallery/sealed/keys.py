@@ -16,16 +16,27 @@ import json
 import os
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mien.errors import CannotWrite, InputError, UsageError
 from mien.gallery.sealed.draws import Draws, derived
-from mien.gallery.sealed.profiles import FORMAT, MAX_BLOCKS, RING, Profile, check_format, profile
+from mien.gallery.sealed.profiles import (
+    FORMAT,
+    MAX_BLOCKS,
+    RING,
+    Layout,
+    OpenProfile,
+    Profile,
+    SealProfile,
+    check_format,
+    profile,
+)
 from mien.gallery.sealed.ring import U32, kernels, limbs, residues
 
 if TYPE_CHECKING:
+    from mien.gallery.sealed.backend_seal import SealBackend
     from mien.gallery.sealed.open_probe import OpenKey
 
 _MAGIC = b"mien key\n"
@@ -41,15 +52,22 @@ _BLOCK = b"mien sealed block"
 class PublicKey:
     """(b, a) with b = -a t + e, transformed; enough to encrypt a probe, and no more.
 
-    In the profile open-probe nothing is encrypted in public: L is 0, and all there is is a digest of the secret key."""
+    In the profile open-probe nothing is encrypted in public: L is 0, and all there is is a digest of the secret key. In the
+    profile seal L is 0 too, and all there is is SEAL's public key."""
 
     profile: Profile
     b: U32  # (L, N)
     a: U32
-    bond: bytes  # a digest of the edge's key; in the profile open-probe of the secret key
-    edge: U32 | None = (
-        None  # (L, MAX_BLOCKS + 1, N) a0, and -a0 s_i + e_i for each block: what an enroller needs besides
-    )
+    bond: bytes  # a digest of the edge's key; in the profiles open-probe and seal see above
+    edge: U32 | None = None  # (L, MAX_BLOCKS + 1, N) a0, and -a0 s_i + e_i for each block: for enrolling
+    _open: dict[int, Any] = field(default_factory=dict)
+
+    def seal(self, layout: Layout) -> SealBackend:
+        """SEAL with this public key, in the profile seal."""
+        if layout.dimension not in self._open:
+            self._open[layout.dimension] = _seal(layout, public=self.bond)
+        found: SealBackend = self._open[layout.dimension]
+        return found
 
     @functools.cached_property
     def identity(self) -> str:
@@ -69,13 +87,21 @@ class PublicKey:
 @dataclass(frozen=True, eq=False)
 class SecretKey:
     """t, under which probes are encrypted: N coefficients in {-1, 0, 1}; and a root, from which one such secret for each block
-    of templates follows (`blocks`), or for each coordinate (`open_key`)."""
+    of templates follows (`blocks`), or for each coordinate (`open_key`). In the profile seal the root is SEAL's own secret key.
+    """
 
     profile: Profile
     signs: np.ndarray[tuple[int], np.dtype[np.int8]]
     root: bytes
     identity: str  # of the public key that belongs to it
-    _open: dict[int, OpenKey] = field(default_factory=dict)
+    _open: dict[int, Any] = field(default_factory=dict)
+
+    def seal(self, layout: Layout) -> SealBackend:
+        """SEAL with this key, in the profile seal."""
+        if layout.dimension not in self._open:
+            self._open[layout.dimension] = _seal(layout, secret=self.root)
+        found: SealBackend = self._open[layout.dimension]
+        return found
 
     def open_key(self, dimension: int) -> OpenKey:
         """The secrets of single coordinates: the profile open-probe uses them alone."""
@@ -83,7 +109,8 @@ class SecretKey:
 
         if dimension not in self._open:
             self._open[dimension] = OpenKey.derive(self.root, dimension)
-        return self._open[dimension]
+        found: OpenKey = self._open[dimension]
+        return found
 
     @functools.cached_property
     def probe(self) -> list[U32]:
@@ -127,7 +154,11 @@ class Keys:
         secret = SecretKey(of, draws.ternary(RING), words[:_ROOT], "")
         mac, records = words[_ROOT : _ROOT + _SYMMETRIC], words[_ROOT + _SYMMETRIC :]
         nothing = np.empty((0, RING), np.uint32)
-        if of.limbs:
+        if isinstance(of, SealProfile):
+            made = _seal(Layout(1, 1))
+            secret = replace(secret, root=made.secret_bytes())
+            public = PublicKey(of, nothing, nothing, made.public_bytes())
+        elif of.limbs:
             probe = _encrypted_nothing([rows[None] for rows in secret.probe], of, draws)
             edge = _encrypted_nothing(secret.blocks, of, draws)
             public = PublicKey(of, probe[:, 1], probe[:, 0], _bond(_bytes(edge)), edge)
@@ -167,10 +198,11 @@ def load(folder: str | os.PathLike[str]) -> Keys:
     public, mac, records = load_enroller(folder)
     body = _read(folder, "secret", public)
     signs = np.frombuffer(body[:RING], np.int8)
-    if len(body) != RING + _ROOT or np.abs(signs.astype(np.int16)).max() > 1:
+    own = isinstance(public.profile, SealProfile)
+    if (len(body) != RING + _ROOT and not own) or len(signs) != RING or np.abs(signs.astype(np.int16)).max() > 1:
         raise InputError(f"The secret key in {folder} is damaged.", "Restore it from a copy.")
     secret = SecretKey(public.profile, signs, body[RING:], public.identity)
-    if not public.profile.limbs and public.bond != _bond(secret.body):
+    if isinstance(public.profile, OpenProfile) and public.bond != _bond(secret.body):
         raise InputError(
             f"The secret key in {folder} does not belong to the public key beside it.", "Keep keys by folder."
         )
@@ -183,7 +215,7 @@ def load_enroller(folder: str | os.PathLike[str]) -> tuple[PublicKey, bytes, byt
     Raises as `load`."""
     public = load_public(folder)
     found = _read(folder, "edge", public)
-    if public.profile.limbs:
+    if not isinstance(public.profile, (OpenProfile, SealProfile)):
         if _bond(found) != public.bond:  # of the right length too, and below the primes: it is what was made
             raise InputError(f"The edge key in {folder} is damaged.", "Restore it from a copy.")
         rows = np.frombuffer(found, "<u4").astype(np.uint32)
@@ -195,12 +227,13 @@ def load_public(folder: str | os.PathLike[str]) -> PublicKey:
     """The public key of a folder. Raises UsageError where it is missing, InputError where it is damaged."""
     header, body = _open(folder, "public")
     of = profile(str(header["profile"]))
-    size = 2 * of.limbs * RING * 4
+    own = 0 if isinstance(of, SealProfile) else of.limbs
+    size = 2 * own * RING * 4
     damaged = InputError(f"The public key in {folder} is damaged.", "Restore it from a copy.")
-    if len(body) != size + _BOND:
+    if len(body) != size + _BOND and not isinstance(of, SealProfile):
         raise damaged
-    halves = np.frombuffer(body[:size], "<u4").astype(np.uint32).reshape(2, of.limbs, RING)
-    if (halves >= np.array(of.primes, np.uint32)[:, None]).any():
+    halves = np.frombuffer(body[:size], "<u4").astype(np.uint32).reshape(2, own, RING)
+    if (halves >= np.array(of.primes[:own], np.uint32)[:, None]).any():
         raise damaged
     public = PublicKey(of, halves[0], halves[1], body[size:])
     if header["identity"] != public.identity:
@@ -272,6 +305,13 @@ def _write(path: Path, content: bytes, mode: int) -> None:
 def _bond(body: bytes) -> bytes:
     """Tells nothing of 2048 random thirds."""
     return hashlib.blake2b(body, digest_size=_BOND, person=b"mien key bond").digest()
+
+
+def _seal(layout: Layout, **keys: bytes) -> SealBackend:
+    """SEAL for a layout; its ring is twice ours, so its blocks are too (see `SealProfile`)."""
+    from mien.gallery.sealed.backend_seal import SealBackend
+
+    return SealBackend(layout.dimension, 2 * layout.block, **keys)
 
 
 def _transformed(signs: np.ndarray[tuple[int, int], np.dtype[np.int8]], of: Profile) -> list[U32]:

@@ -17,7 +17,7 @@ import numpy as np
 
 from mien.errors import GalleryBusy, GalleryError
 from mien.gallery.sealed import folder as home
-from mien.gallery.sealed.cipher import cipher
+from mien.gallery.sealed.cipher import check_sanitising, cipher
 from mien.gallery.sealed.probe_device import Probe
 from mien.gallery.sealed.profiles import profile
 from mien.gallery.sealed.records import U32, Change, Detail, GroupRow, Head, State
@@ -137,6 +137,13 @@ class Matcher:
         with self._lock:
             if len(self._spare) < SPARE:
                 self._spare.append(response.body)
+
+    def ready(self) -> None:
+        """Say now, not at the first search, why answers cannot be sanitised. Raises UsageError, InputError."""
+        head = self.head()
+        if self._sanitise:
+            check_sanitising(profile(head.profile))
+            self.public(head)
 
     def public(self, head: Head) -> PublicKey:
         """The public key in the folder. Raises InputError, UsageError where it is damaged or missing."""

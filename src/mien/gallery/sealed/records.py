@@ -219,7 +219,7 @@ class Marker:
 
     def group(self, number: int, version: int, body: U32) -> GroupRow:
         """The row of a group with these bytes."""
-        public = anchor(body[:, 0] if body.ndim == 3 else body[0])
+        public = anchor(body[:, 0] if body.ndim == 3 else body[0] if body.ndim == 2 else body[:0])
         whole = body.astype("<u4", copy=False).tobytes()
         return GroupRow(number, version, public, self.of("group", number, version, public, whole))
 
@@ -237,7 +237,7 @@ class Marker:
 
 
 def anchor(public: U32) -> bytes:
-    """SHA-256 of a group's public polynomial: (limbs, ring), in the profile open-probe (ring,)."""
+    """SHA-256 of a group's public polynomial: (limbs, ring), in the profile open-probe (ring,); SEAL's groups have none."""
     return hashlib.sha256(np.ascontiguousarray(public).astype("<u4", copy=False).data).digest()
 
 
