@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import shutil
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,10 @@ import pytest
 
 from mien.errors import MienError
 from mien.learn.data.example import Dataset
+from mien.learn.data.layouts import LAYOUTS, read
 
 Make = Callable[[Path], None]
+MOST = 4  # files of a tree that are spoilt
 TEXTS = {".csv", ".txt", ".json", ".xml", ".xmp", ".dat", ".xlsx", ".bdf"}
 JUNK = (
     b"",
@@ -36,10 +39,9 @@ def spoil(tmp_path: Path) -> Callable[[Any, Make], None]:
         clean = tmp_path / "clean"
         make(clean)
         chance = random.Random(5)
-        for path in sorted(one for one in clean.rglob("*") if one.is_file() and one.suffix in TEXTS):
+        for path in sorted(one for one in clean.rglob("*") if one.is_file() and one.suffix in TEXTS)[:MOST]:
             content = path.read_bytes()
-            ways = [content[: chance.randrange(len(content) + 1)] for _ in range(4)]
-            ways += [_scrambled(content, chance) for _ in range(8)]
+            ways = [content[: len(content) // 3], content[:-1], *(_scrambled(content, chance) for _ in range(3))]
             for damaged in (*ways, *JUNK):
                 path.write_bytes(damaged)
                 _read(reader, clean)
@@ -53,6 +55,20 @@ def spoil(tmp_path: Path) -> Callable[[Any, Make], None]:
             path.unlink()
             path.write_bytes(content)
         assert isinstance(reader.read(clean), Dataset)
+
+    return check
+
+
+@pytest.fixture
+def told_apart(tmp_path: Path) -> Callable[[Any, Make], None]:
+    """A tree of one layout fits that layout and no other."""
+
+    def check(reader: Any, make: Make) -> None:
+        make(tmp_path / "own")
+        here = [name for name in LAYOUTS if find_spec(f"mien.learn.data.layouts.{name}")]
+        assert [name for name in here if LAYOUTS[name].reader.fits(tmp_path / "own")] == [reader.LAYOUT]
+        assert read(tmp_path / "own", reader.LAYOUT).layout == reader.LAYOUT
+        assert reader.EXPECTED and not reader.EXPECTED.endswith(".")
 
     return check
 

@@ -73,7 +73,7 @@ def test_a_wicked_pickle_runs_nothing(tmp_path: Path) -> None:
     mark = tmp_path / "run"
     for held in ({"data": Wicked(mark)}, Wicked(mark), {"data": np.array([Wicked(mark)], object)}):
         (tmp_path / "s01.dat").write_bytes(pickle.dumps(held))
-        with pytest.raises(InputError, match="no pickle of arrays"):
+        with pytest.raises(InputError, match=r"no pickle of arrays: (it asks for posix\.system|an array of 'O)"):
             read_arrays(tmp_path / "s01.dat")
     assert not mark.exists()
 

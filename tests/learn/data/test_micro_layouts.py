@@ -299,16 +299,22 @@ def test_a_table_whose_clips_are_all_absent(tmp_path: Path) -> None:
         casme2.read(tmp_path / "set")
 
 
-@pytest.mark.parametrize(
-    ("reader", "make"),
-    [
-        (casme2, make_casme2),
-        (samm, make_samm),
-        (cas_me_2, make_cas_me_2),
-        (cas_me_3, lambda root: make_cas_me_3(root, clips=False)),
-        (cas_me_3, lambda root: make_cas_me_3(root, clips=True)),
-        (mmme, lambda root: make_mmme(root, videos=True)),
-    ],
-)
+TREES = [
+    (casme2, make_casme2),
+    (samm, make_samm),
+    (cas_me_2, make_cas_me_2),
+    (cas_me_3, lambda root: make_cas_me_3(root, clips=False)),
+    (cas_me_3, lambda root: make_cas_me_3(root, clips=True)),
+    (mmme, lambda root: make_mmme(root, videos=True)),
+    (smic, make_smic),
+]
+
+
+@pytest.mark.parametrize(("reader", "make"), TREES)
+def test_it_is_told_from_other_layouts(reader: Any, make: Any, told_apart: Any) -> None:
+    told_apart(reader, make)
+
+
+@pytest.mark.parametrize(("reader", "make"), TREES)
 def test_any_damage_is_told(reader: Any, make: Any, spoil: Any) -> None:
     spoil(reader, make)

@@ -293,9 +293,20 @@ def test_another_layout_is_told(reader: Any, tmp_path: Path) -> None:
         reader.read(tmp_path)
 
 
-@pytest.mark.parametrize(
-    ("reader", "make"), [(ubfc, make_ubfc), (pure, make_pure), (deap, make_deap), (mahnob_hci, make_mahnob)]
-)
+TREES = [
+    (ubfc, make_ubfc),
+    (pure, make_pure),
+    (deap, make_deap),
+    (mahnob_hci, make_mahnob),
+]
+
+
+@pytest.mark.parametrize(("reader", "make"), TREES)
+def test_it_is_told_from_other_layouts(reader: Any, make: Any, told_apart: Any) -> None:
+    told_apart(reader, make)
+
+
+@pytest.mark.parametrize(("reader", "make"), TREES)
 def test_any_damage_is_told(reader: Any, make: Any, spoil: Any) -> None:
     spoil(reader, make)
 

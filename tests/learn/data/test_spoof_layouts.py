@@ -81,12 +81,16 @@ def test_oulu_npu_with_lists_that_lie(tmp_path: Path) -> None:
     }  # fmt: skip
 
 
-def test_casia_fasd(tmp_path: Path) -> None:
+def make_casia(root: Path) -> None:
     for folder, people in (("train_release", 2), ("test_release", 3)):
         for person in range(1, people + 1):
             for name in [*map(str, range(1, 9)), "HR_1", "HR_2", "HR_3", "HR_4"]:
-                touch(tmp_path / folder / str(person) / f"{name}.avi")
-    (tmp_path / "test_release/3/HR_4.avi").rename(tmp_path / "test_release/3/HR_9.avi")
+                touch(root / folder / str(person) / f"{name}.avi")
+    (root / "test_release/3/HR_4.avi").rename(root / "test_release/3/HR_9.avi")
+
+
+def test_casia_fasd(tmp_path: Path) -> None:
+    make_casia(tmp_path)
     assert casia_fasd.fits(tmp_path)
     data = casia_fasd.read(tmp_path)
     assert shares(data) == {("train", "live"): 6, ("train", "attack"): 18, ("test", "live"): 9, ("test", "attack"): 26}
@@ -334,15 +338,22 @@ def test_an_empty_folder_and_a_loop_of_links(reader: Any, tmp_path: Path) -> Non
         reader.read(tmp_path)
 
 
-@pytest.mark.parametrize(
-    ("reader", "make"),
-    [
-        (oulu_npu, lambda root: make_oulu(root, 1)),
-        (msu_mfsd, make_msu),
-        (celeba_spoof, make_celeba),
-        (uniattack, make_published),
-        (uniattack, make_challenge),
-    ],
-)
+TREES = [
+    (oulu_npu, lambda root: make_oulu(root, 1)),
+    (msu_mfsd, make_msu),
+    (celeba_spoof, make_celeba),
+    (uniattack, make_published),
+    (uniattack, make_challenge),
+    (casia_fasd, make_casia),
+    (replay_attack, make_replay),
+]
+
+
+@pytest.mark.parametrize(("reader", "make"), TREES)
+def test_it_is_told_from_other_layouts(reader: Any, make: Any, told_apart: Any) -> None:
+    told_apart(reader, make)
+
+
+@pytest.mark.parametrize(("reader", "make"), TREES)
 def test_any_damage_is_told(reader: Any, make: Any, spoil: Any) -> None:
     spoil(reader, make)

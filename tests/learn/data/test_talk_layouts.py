@@ -146,6 +146,17 @@ def test_another_layout_is_told(reader: Any, tmp_path: Path) -> None:
         reader.read(tmp_path)
 
 
-@pytest.mark.parametrize(("reader", "make"), [(meld, make_meld), (iemocap, make_iemocap)])
+TREES = [
+    (meld, make_meld),
+    (iemocap, make_iemocap),
+]
+
+
+@pytest.mark.parametrize(("reader", "make"), TREES)
+def test_it_is_told_from_other_layouts(reader: Any, make: Any, told_apart: Any) -> None:
+    told_apart(reader, make)
+
+
+@pytest.mark.parametrize(("reader", "make"), TREES)
 def test_any_damage_is_told(reader: Any, make: Any, spoil: Any) -> None:
     spoil(reader, make)

@@ -58,6 +58,14 @@ def test_a_loop_of_links_ends(tmp_path: Path) -> None:
     assert tree.search(r".*\.jpg", deepest=9) == ["a/b/1.jpg"]
 
 
+def test_walking_opens_nothing_deeper_than_asked(tmp_path: Path) -> None:
+    touch(tmp_path / "a" / "b" / "c" / "1.jpg")
+    tree = Tree(tmp_path)
+    assert list(tree.walk("", 2)) == ["", "a", "a/b"] and list(tree.walk("a", 0)) == ["a"]
+    assert "a/b" not in tree._listed
+    assert tree.search(r"1\.jpg", deepest=2) == [] and tree.search(r"1\.jpg", deepest=3) == ["a/b/c/1.jpg"]
+
+
 def test_natural_order(tmp_path: Path) -> None:
     for name in ("img10.jpg", "img2.jpg", "IMG1.png", "notes.txt"):
         touch(tmp_path / name)

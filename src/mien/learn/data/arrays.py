@@ -6,7 +6,6 @@ numbers; what asks for more is refused, and none of numpy's own unpickling is ru
 
 from __future__ import annotations
 
-import math
 import os
 import pickle
 from collections.abc import Mapping
@@ -82,8 +81,6 @@ class _Array:
             raise pickle.UnpicklingError("an array of something else")
         if not all(isinstance(one, int) and one >= 0 for one in shape):
             raise pickle.UnpicklingError("an array of no shape")
-        if math.prod(shape) * kind.type.itemsize != len(data):
-            raise pickle.UnpicklingError("an array that does not fill its shape")
         self.made = np.frombuffer(data, kind.type).reshape(shape, order="F" if fortran else "C")
 
 

@@ -11,7 +11,7 @@ import os
 import re
 from collections.abc import Collection, Iterator
 from functools import cached_property
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from mien.errors import InputError, MediaNotFound
 from mien.media.door import shown
@@ -48,6 +48,7 @@ class Tree:
         self.root = path
         self._listed: dict[str, dict[str, bool]] = {}  # folder -> {name: whether it is a folder}
         self._folded: dict[str, dict[str, str]] = {}
+        self._known: dict[str, str | None] = {}  # folders asked for -> as the disk spells them
 
     def path(self, name: str) -> Path:
         """Where a name of this tree lies."""
@@ -58,18 +59,24 @@ class Tree:
 
         Raises Outside where it leads out of the root."""
         parts = parts_of(name)
-        here = ""
-        for place, part in enumerate(parts):
-            held = self._list(here)
-            if part not in held:
-                folded = self._fold(here).get(part.casefold())
-                if folded is None:
-                    return None
-                part = folded
-            if place < len(parts) - 1 and not held[part]:
-                return None
-            here = f"{here}/{part}" if here else part
-        return here
+        if not parts:
+            return ""
+        above = self._above("/".join(parts[:-1])) if len(parts) > 1 else ""
+        return None if above is None else self._within_folder(above, parts[-1])
+
+    def _above(self, folder: str) -> str | None:
+        """`find` for a folder whose parts are checked, remembered: its million files ask for it one by one."""
+        if folder not in self._known:
+            above, _, own = folder.rpartition("/")
+            held = self._above(above) if above else ""
+            found = None if held is None else self._within_folder(held, own)
+            self._known[folder] = found if found and self._kind(found) else None
+        return self._known[folder]
+
+    def _within_folder(self, folder: str, own: str) -> str | None:
+        held = self._list(folder)
+        found = own if own in held else self._fold(folder).get(own.casefold())
+        return None if found is None else f"{folder}/{found}" if folder else found
 
     def file(self, name: str) -> str | None:
         """`find` for files only."""
@@ -97,8 +104,8 @@ class Tree:
     def walk(self, folder: str = "", deepest: int = DEEPEST) -> Iterator[str]:
         """Names from the root of all folders below, itself first, nearer ones first. Links are not walked through."""
         level = [folder]
-        for _ in range(deepest + 1):
-            yield from level
+        yield folder
+        for _ in range(deepest):  # the deepest are named, not opened: they may hold a million pictures
             level = [
                 f"{held}/{name}" if held else name
                 for held in level
@@ -107,6 +114,7 @@ class Tree:
             ]
             if not level:
                 return
+            yield from level
 
     def search(self, pattern: str, folder: str = "", deepest: int = 3) -> list[str]:
         """Names from the root of the files below whose own name matches all of `pattern` (capitals do not matter)."""
@@ -164,7 +172,7 @@ def parts_of(name: str) -> list[str]:
     clean = name.strip().replace("\\", "/")
     if len(clean) > _LONGEST or "\0" in clean or clean.startswith("/") or re.match(r"[A-Za-z]:", clean):
         raise Outside(name)
-    parts = [part for part in PurePosixPath(clean).parts if part != "."]
+    parts = [part for part in clean.split("/") if part not in ("", ".")]
     if ".." in parts:
         raise Outside(name)
     return parts

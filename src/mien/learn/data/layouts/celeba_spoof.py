@@ -173,12 +173,12 @@ def _listed(path: Path) -> Mapping[str, Any]:
 
 def _told(numbers: Any) -> tuple[bool, int, int, int, int] | None:
     """Attack, kind, light, place and the attributes as bits; None for what is not 44 numbers in their ranges."""
-    if not isinstance(numbers, list) or len(numbers) != 44 or not all(type(one) is int for one in numbers):
+    if not isinstance(numbers, list) or len(numbers) != 44 or set(map(type, numbers)) != {int}:
         return None
     kind, light, place, attack = numbers[40:]
     if not (0 <= kind < len(KINDS) and 0 <= light < len(LIGHTS) and 0 <= place < len(PLACES) and attack in (0, 1)):
         return None
-    bits = sum((one > 0) << place_ for place_, one in enumerate(numbers[:40]))
+    bits = sum(1 << bit for bit, one in enumerate(numbers[:40]) if one > 0)
     return attack == 1, kind, light, place, bits
 
 
