@@ -18,7 +18,7 @@ from mien.cli.seal import told
 from mien.errors import UsageError
 
 if TYPE_CHECKING:
-    from mien.learn.synth.manifest import Wanted
+    from mien.learn.synth.manifest import Kind, Wanted
     from mien.learn.synth.program import Program
 
 LAYOUTS = ("plain", "fer2013", "dfew", "casme2", "ubfc", "disfa")  # as in learn/synth/layouts; help must stay light
@@ -117,7 +117,7 @@ def wanted_of(options: Mapping[str, Any]) -> Wanted:
     from mien.learn.synth.manifest import Wanted
 
     layout = layouts[options["layout"]]
-    kind = options["kind"] or layout.kind or "clips"
+    kind: Kind = options["kind"] or layout.kind or "clips"
     wanted = Wanted(
         program=_program(options),
         subjects=options["subjects"],

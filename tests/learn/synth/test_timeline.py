@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mien.errors import UsageError
@@ -30,6 +30,7 @@ def test_a_rise_is_half_a_cosine(onset: float, rise: float, hold: float, fall: f
     assert rise_and_fall(points[0] - 1e-9, *points) == rise_and_fall(points[3] + 1e-9, *points) == 0.0
 
 
+@settings(max_examples=30, deadline=None)
 @given(spans, spans, spans)
 def test_it_is_smooth_everywhere(rise: float, hold: float, fall: float) -> None:
     """No step is larger than the steepest slope of a half-cosine, pi / 2 over the ramp, and the slope is 0 at corners."""
@@ -53,6 +54,7 @@ def test_a_step_and_two_moves_of_one_unit() -> None:
     assert shown_at((weak, strong), 1.5) == {"AU12": (0.9, 0.4)}
 
 
+@settings(max_examples=25, deadline=None)
 @given(st.integers(0, 10_000))
 def test_intervals_are_where_the_units_move(seed: int) -> None:
     """Outside of its interval nothing moves; inside something does, most at the apex."""
@@ -194,6 +196,20 @@ def test_the_same_seed_draws_the_same_and_another_does_not() -> None:
     one, same, other = (draw(program, program.expressions[0], {}, (seed, 0, 0, 0)) for seed in (1, 1, 2))
     assert one.state(1.23) == same.state(1.23) != other.state(1.23)
     assert one.scene(64) == same.scene(64) != other.scene(64)
+
+
+def test_noise_is_new_in_each_frame_and_light_is_not() -> None:
+    take = made(Expression("neutral"), 3)
+    first, second = take.scene(64, 0), take.scene(64, 1)
+    assert first.seed != second.seed
+    assert (first.light, first.centre, first.background) == (second.light, second.centre, second.background)
+
+
+def test_units_in_the_middle_have_no_side() -> None:
+    event = Event(units={"AU17": (0.8, 0.8), "AU15": (0.8, 0.8)}, onset=(0, 0), rise=(1, 1), side="left")
+    take = made(Expression("pout", (event,)), 1)
+    assert take.units(1.0) == {"AU15": (0.8, 0.0), "AU17": (0.8, 0.8)}
+    assert take.intervals[0].units == ("AU17", "AU15L")
 
 
 def test_style_scales_a_subject_and_is_even_on_the_whole() -> None:

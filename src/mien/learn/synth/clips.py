@@ -81,12 +81,12 @@ def clips(
     """Clips of every subject and expression, `frames` of them spread evenly over the program's seconds.
 
     frames=1 gives stills at the apex. Raises UsageError, InputError, ModelUnavailable."""
-    from mien.learn.synth.maker import FaceMaker as face_maker
+    from mien.learn.synth.maker import face_maker
 
     if min(subjects, frames, size) < 1:
         raise UsageError("Clips need at least 1 subject, 1 frame and 1 px.", "Ask for more.")
     rest, what = more or More(), load_program(program)
-    make = rest.make or face_maker()
+    make: Maker = rest.make or face_maker()
     wanted = Wanted(
         what,
         subjects,
@@ -184,8 +184,8 @@ def _kept(at: Path) -> Clips | None:
             arrays = {name: held[name] for name in _ARRAYS}
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         return None
-    groups = tuple(words.pop("groups"))
-    return Clips(**arrays, groups=groups, **{name: tuple(value) for name, value in words.items()})
+    kept: dict[str, Any] = {**arrays, **{name: tuple(value) for name, value in words.items()}}
+    return Clips(**kept)
 
 
 def _key(wanted: Wanted, model: str) -> str:

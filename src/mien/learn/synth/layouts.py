@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from mien.errors import UsageError
 from mien.learn.synth import sinks
@@ -40,7 +40,7 @@ DISFA_UNITS = (1, 2, 4, 5, 6, 9, 12, 15, 17, 20, 25, 26)
 class Layout:
     """Where the pixels of a clip go, and what lists there are."""
 
-    kind: str  # "stills", "clips"; "": either
+    kind: Literal["stills", "clips", ""]  # "": either
     media: Callable[[Truth, Wanted], dict[str, str]]  # {"picture" | "frames" | "video": place from the root}
     finish: Callable[[Path, Truths, Wanted], None]
     names: Callable[[Wanted], str] = lambda wanted: "{:04d}.jpg" if wanted.jpeg else "{:04d}.png"  # of frames

@@ -17,6 +17,7 @@ import numpy as np
 import mien
 from mien.errors import CannotWrite, UsageError
 from mien.learn.synth import sinks
+from mien.learn.synth.people import levels
 from mien.learn.synth.program import Program
 from mien.learn.synth.truth import STATEMENT, Truth, read_truth, table
 
@@ -52,8 +53,6 @@ class Wanted:
 
 def people(wanted: Wanted) -> list[tuple[tuple[str, str], ...]]:
     """(variable, level) pairs of each subject: all combinations, each equally often or once less, in an order drawn once."""
-    from mien.learn.synth.people import levels
-
     names = sorted(wanted.groups)
     cells = list(product(*(levels(name, wanted.groups[name]) for name in names)))
     turns = -(-wanted.subjects // len(cells))

@@ -23,6 +23,8 @@ from mien.errors import MienError
 from mien.learn.synth import sinks, workers
 from mien.learn.synth.layouts import LAYOUTS, Layout, check
 from mien.learn.synth.manifest import Wanted, begin, end, people
+from mien.learn.synth.people import draw_person
+from mien.learn.synth.script import unit_names
 from mien.learn.synth.state import Person, Rendered, Scene, State
 from mien.learn.synth.take import Take, draw, style
 from mien.learn.synth.truth import FrameTruth, Truth, beats, frame_truth, interval_truth, scene_truth
@@ -40,7 +42,9 @@ class Renderer(Protocol):
 class Maker(Protocol):
     """Makes a renderer in a worker. It travels to other processes, so it holds a path, not a face."""
 
-    digest: str  # of the face model: another one makes other data
+    @property
+    def digest(self) -> str:
+        """Of the face model: another one makes other data."""
 
     def __call__(self) -> Renderer:
         """A renderer."""
@@ -198,9 +202,6 @@ def cast(wanted: Wanted, job: Job) -> tuple[Person, Take]:
 def _player(
     seed: int, subject: int, groups: tuple[tuple[str, str], ...], spread: float
 ) -> tuple[Person, dict[str, float]]:
-    from mien.learn.synth.people import draw_person
-    from mien.learn.synth.script import unit_names
-
     person = draw_person(workers.number(seed, 1, subject), dict(groups))
     own = style(unit_names(), spread, (seed, 2, subject))
     gain = {unit: factor * person.gain.get(unit, 1.0) for unit, factor in own.items()}

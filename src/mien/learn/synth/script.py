@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from mien.errors import InputError
 from mien.learn.synth.emotions import LETTERS, known_emotion, known_unit
 from mien.learn.synth.program import Event, Expression, Habits, Program, Range, Stage
+from mien.learn.synth.units import UNITS
 
 _TOP = {"name", "about", "seconds", "style", "label_noise", "habits", "scene", "expression"}
 _EVENT = {field.name for field in fields(Event)} | {"apex", "release", "offset"}
@@ -316,5 +317,4 @@ def _told(ask: Callable[[], _T], place: _Place, key: str) -> _T:
 
 def unit_names() -> tuple[str, ...]:
     """Action units that the renderer shows."""
-    numbers = (1, 2, 4, 5, 6, 7, 9, 10, 11, 12, 14, 15, 16, 17, 18, 20, 22, 23, 24, 25, 26, 27, 28, 43)
-    return tuple(f"AU{number:02d}" for number in numbers)
+    return tuple(UNITS)

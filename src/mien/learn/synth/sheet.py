@@ -55,12 +55,12 @@ def draw_sheet(wanted: Wanted, folder: Path, names: Sequence[str]) -> None:
 
 def _captions(truth: Truth, place: int, wanted: Wanted, first: bool) -> tuple[str, str]:
     frame = truth.frames[place]
-    groups = " ".join(f"{name} {level}" for name, level in sorted(truth.group.items()))
+    groups = ", ".join(level for _, level in sorted(truth.group.items()))
     unit, strength = _strongest(truth, place)
     what = f"{unit} {strength:.2f}" if strength > 0.05 else ""
     label = truth.label + (f" (is {truth.true})" if truth.noisy else "")
     if wanted.kind == "stills":
-        return f"{truth.subject} {label}", f"{what} {groups}".strip()
+        return f"{truth.subject} {label}", f"{what}  {groups}".strip()
     return (f"{truth.subject} {label}" if first else f"{frame.time:.2f} s"), (groups if first and not what else what)
 
 

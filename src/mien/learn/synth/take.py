@@ -18,9 +18,11 @@ from mien.learn.synth.motion import Blink, Glances, Pulse, Smooth, Talk, blinks,
 from mien.learn.synth.program import Event, Expression, Habits, Program, Range, Stage
 from mien.learn.synth.state import Scene, State
 from mien.learn.synth.timeline import Interval, Move, Sides, kind_of, shown_at, strongest
+from mien.learn.synth.units import UNITS
 
 Layer = tuple[float, tuple[Move, ...]]  # weight, moves
 _GAP = 0.3  # s between expressions that may stand anywhere
+MIDDLE = frozenset(unit for unit, (mix, _) in UNITS.items() if not any(name.endswith("_") for name in mix))
 _FAINT = 1e-3  # strength below which a side does not move
 
 
@@ -181,7 +183,8 @@ def _moves(
         made = []
         for unit, wanted in strengths.items():
             full = wanted * gain.get(unit, 1.0)
-            made.append(Move(unit, *times, min(1.0, left * full), min(1.0, right * full)))
+            sides = (1.0, 1.0) if unit in MIDDLE else (left, right)
+            made.append(Move(unit, *times, min(1.0, sides[0] * full), min(1.0, sides[1] * full)))
         seen = tuple(_sided(move) for move in made if max(move.left, move.right) > _FAINT)
         if seen and times[3] > 0 and times[0] < seconds:
             label = expression.label if len(expression.events) == 1 else event.emotion or expression.label
