@@ -18,8 +18,8 @@ import sys
 import numpy as np
 from record import save
 
-from mien.gallery.sealed.backend_seal import PRIME_BITS, SEAL_RING
-from mien.gallery.sealed.profiles import CLASSICAL, ERROR_SD, PROFILES, QUANTUM, RING
+from mien.gallery.sealed.backend_seal import PRIME_BITS
+from mien.gallery.sealed.profiles import CLASSICAL, ERROR_SD, PROFILES, QUANTUM, RING, SEAL_RING
 
 SECRET_SD = math.sqrt(2 / 3)  # ternary
 CLASSICAL_EXPONENT, QUANTUM_EXPONENT, CORE_QUANTUM_EXPONENT = 0.292, 0.265, 0.257
