@@ -23,6 +23,7 @@ from mien.types import F32
 I32 = npt.NDArray[np.int32]
 KEPT = ("M_Face", "M_BackHead", "M_GumsTongue", "M_Teeth", "M_ScleraLeft", "M_ScleraRight")  # others are clear shells
 FACE, BACK, GUMS, TEETH, EYE_LEFT, EYE_RIGHT = range(6)
+BAG, SOCKET = 6, 7  # of the back of the head: the mouth's lining, and what lies behind the eyeballs
 _KEYS = ("neutral", "quads", "quad_uvs", "uv", "quad_material", "material_names", "identity_deltas",
          "expression_deltas", "expression_names", "idx_to_landmark_verts")  # fmt: skip
 
@@ -34,7 +35,7 @@ class FaceModel:
     neutral: F32  # (V, 3) cm
     triangles: I32  # (T, 3) vertices, counter-clockwise seen from outside
     uv: F32  # (T, 3, 2) texture coordinates of the corners within the material's own tile, 0..1
-    material: I32  # (T,) FACE .. EYE_RIGHT
+    material: I32  # (T,) FACE .. SOCKET
     identity: F32  # (100, V, 3)
     expressions: Mapping[str, tuple[I32, F32]]  # blendshape -> vertices that move, and by how much at 1
     landmarks: I32  # (68,) vertices, in the order of iBUG's 68 points
@@ -91,15 +92,25 @@ def _made(arrays: Mapping[str, np.ndarray]) -> FaceModel:
             triangles.append(quad[whole][:, pick])
             uv.append(arrays["uv"][corner[whole][:, pick]] % 1.0)
             material.append(np.full(int(whole.sum()), number))
+    neutral, corners3 = arrays["neutral"].astype(np.float32), np.concatenate(triangles).astype(np.int32)
     return FaceModel(
-        neutral=arrays["neutral"].astype(np.float32),
-        triangles=np.concatenate(triangles).astype(np.int32),
+        neutral=neutral,
+        triangles=corners3,
         uv=np.concatenate(uv).astype(np.float32),
-        material=np.concatenate(material).astype(np.int32),
+        material=_lined(np.concatenate(material), neutral[corners3]),
         identity=arrays["identity_deltas"].astype(np.float32),
         expressions=dict(map(_sparse, arrays["expression_names"], arrays["expression_deltas"])),
         landmarks=arrays["idx_to_landmark_verts"].astype(np.int32),
     )
+
+
+def _lined(material: I32, corners: F32) -> I32:
+    """Materials with the linings told apart from the scalp and neck; they are pieces of their own in the mesh."""
+    x, y, z = np.moveaxis(np.abs(corners) * (1, 0, 0) + corners * (0, 1, 1), 2, 0)
+    bag = ((x < 3.6) & (y > -5.9) & (y < -0.4) & (z > 0.7)).all(1)
+    socket = ((x > 1.5) & (x < 4.6) & (y > 2.0) & (y < 5.1) & (z > 6.4)).all(1)
+    made = np.where((material == BACK) & bag, BAG, material)
+    return np.where((material == BACK) & socket, SOCKET, made).astype(np.int32)
 
 
 def _sparse(name: str, deltas: np.ndarray) -> tuple[str, tuple[I32, F32]]:

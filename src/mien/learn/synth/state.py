@@ -81,4 +81,4 @@ class Rendered:
     depth: F32  # (H, W) cm from the camera; inf where there is nothing
 
 
-PARTS = ("background", "skin", "eye", "teeth", "mouth", "hair", "occluder")
+PARTS = ("background", "skin", "eye", "teeth", "mouth", "hair", "occluder", "clothes")
