@@ -11,7 +11,7 @@ import logging
 import os
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,7 +19,7 @@ from typing import Any, Literal
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
-from torch import nn
+from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from mien.errors import TrainingFailed, UsageError
@@ -75,13 +75,13 @@ def fit(
     torch.manual_seed(settings.seed)
     net = recipe.build().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     module = _Module(recipe, net, data, settings)
-    keeper = _Keeper(folder, told)
+    keeper = _Keeper(folder, told if settings.devices == 1 else None)  # other processes cannot call back
     with _quiet():
         trainer = Trainer(
             max_epochs=recipe.epochs if settings.stop_after is None else min(recipe.epochs, settings.stop_after),
             accelerator=accelerator,
             devices=settings.devices,
-            strategy="ddp" if settings.devices > 1 else "auto",
+            strategy="ddp_spawn" if settings.devices > 1 else "auto",
             precision=precision,
             logger=_logger(folder),
             callbacks=[keeper],
@@ -110,8 +110,7 @@ class _Module(LightningModule):
         self.recipe, self.net, self.parts, self.settings = recipe, net, data, settings
         self.averaged: torch.optim.swa_utils.AveragedModel | None = None
         if recipe.ema > 0:
-            average = torch.optim.swa_utils.get_ema_multi_avg_fn(recipe.ema)  # type: ignore[no-untyped-call]
-            self.averaged = torch.optim.swa_utils.AveragedModel(net, multi_avg_fn=average, use_buffers=True)
+            self.averaged = torch.optim.swa_utils.AveragedModel(net, multi_avg_fn=_ramped(recipe.ema), use_buffers=True)
         self.sums: dict[str, float] = {}
         self.batches = 0
         self.where = (0, 0)  # epoch, batch
@@ -131,6 +130,7 @@ class _Module(LightningModule):
         return DataLoader(
             train, batch_sampler=order, collate_fn=_whole, num_workers=self.settings.workers,
             persistent_workers=self.settings.workers > 0,
+            generator=torch.Generator(),  # the loader's own draws must not move torch's generator: see the module's head
         )  # fmt: skip
 
     def configure_optimizers(self) -> Any:
@@ -158,7 +158,7 @@ class _Module(LightningModule):
             losses = self.recipe.losses(self.net, batch, turn)
             total = torch.stack([value.float() for value in losses.values()]).sum()
             if not bool(torch.isfinite(total)):
-                raise _NotFinite(", ".join(f"{name} {float(value):.4g}" for name, value in losses.items()))
+                raise _NotFinite(", ".join(f"{name} {float(value.detach()):.4g}" for name, value in losses.items()))
             optimiser.zero_grad()
             self.manual_backward(total)
             if self.recipe.clip > 0:
@@ -176,6 +176,21 @@ class _Module(LightningModule):
     def judged(self) -> nn.Module:
         """The weights that are evaluated and exported."""
         return self.net if self.averaged is None else self.averaged.module
+
+
+def _ramped(decay: float) -> Callable[..., None]:
+    """An average that starts short, so that a young run is not judged by the weights it began with."""
+
+    def average(averaged: Sequence[Tensor], current: Sequence[Tensor], number: Tensor) -> None:
+        count = int(number)
+        weight = 1 - min(decay, (1 + count) / (10 + count))
+        for old, new in zip(averaged, current, strict=True):
+            if torch.is_floating_point(old):
+                old.lerp_(new, weight)
+            else:
+                old.copy_(new)
+
+    return average
 
 
 class _Keeper(Callback):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -68,7 +70,12 @@ def learn(
     runs.note(folder, {"state": "exported", "best": trained.best, "temperature": warmth})
     report = _judged(work, graph)
     document.write(report, document.prepare(folder / "report"))
-    card = write_card(recipe, graph, recipe.name, _said(work, report, tempered(on_dev, warmth), warmth))
+    card = write_card(
+        recipe,
+        graph,
+        recipe.name,
+        _said(work, report, tempered(on_dev, warmth), (runs.record(folder) or {}) | {"warmth": warmth}),
+    )
     runs.note(folder, {"state": "finished", "card": card.name})
     return Learnt(card, graph, report, trained, warmth, difference)
 
@@ -138,16 +145,16 @@ def _curve(recipe: Recipe, trained: Trained) -> Lines:
     return Lines("Learning", "epoch", name, lines, note=note)
 
 
-def _said(work: _Work, report: Report, on_dev: F64, warmth: float) -> Said:
+def _said(work: _Work, report: Report, on_dev: F64, run: Mapping[str, Any]) -> Said:
     from mien.learn.data.layouts import LAYOUTS
 
-    made, trained, dev = report.made, work.trained, work.parts["dev"]
-    commit = str(made.get("commit") or f"version {made.get('mien')}")[:20]
+    begun, trained, dev = run.get("begun", {}), work.trained, work.parts["dev"]
+    commit = str(begun.get("commit") or f"version {begun.get('mien')}")[:20]
     training = (
         f"Recipe {work.recipe.name} on {len(work.parts['train']):,} examples of {work.called}, seed {work.settings.seed}, "
         f"{work.recipe.epochs} epochs of which epoch {trained.best + 1} was chosen on {len(dev):,} dev examples "
         f"({work.recipe.select} {trained.score:.4f}), precision {trained.precision}, torch {torch.__version__}, commit "
-        f"{commit}, {made.get('date')}. Temperature {warmth:.3f} fitted on the dev split."
+        f"{commit}, {begun.get('date')}. Temperature {run['warmth']:.3f} fitted on the dev split."
     )
     layout = LAYOUTS.get(work.source.layout)
     results = tuple(

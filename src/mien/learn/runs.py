@@ -34,7 +34,9 @@ def begin(folder: Path, recipe: Recipe, source: Dataset, seed: int) -> None:
     if kept is None:
         if any(folder.iterdir()):
             raise UsageError(f"{folder} holds something else than a run.", "Name an empty folder with -o.")
-        note(folder, {"asked": asked, "state": "training"})
+        from mien.audit.provenance import provenance
+
+        note(folder, {"asked": asked, "begun": provenance(), "state": "training"})
         return
     differing = _differing(kept.get("asked", {}), asked)
     if differing:
