@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from mien.errors import UsageError
 from mien.learn.synth import sinks
+from mien.learn.synth.people import levels
 from mien.learn.synth.program import Expression
 from mien.learn.synth.truth import Truth
 
@@ -53,7 +54,7 @@ class Layout:
 
 
 def check(wanted: Wanted) -> None:
-    """Raises UsageError for what a layout cannot hold."""
+    """Raises UsageError for what a layout cannot hold, and for groups that there are none of."""
     layout = LAYOUTS[wanted.layout]
     if layout.kind and layout.kind != wanted.kind:
         raise UsageError(f"The layout {wanted.layout} holds {layout.kind}.", f"Ask for --kind {layout.kind}.")
@@ -67,6 +68,8 @@ def check(wanted: Wanted) -> None:
         raise UsageError(
             f"The layout {wanted.layout} holds one expression per clip.", "Use a program with one event each, or plain."
         )
+    for name, count in wanted.groups.items():
+        levels(name, count)
     if wanted.video and wanted.size % 2:
         raise UsageError(f"A video of {wanted.size} px is not possible.", "Give an even --size.")
 
