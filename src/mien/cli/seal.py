@@ -13,6 +13,8 @@ from mien.cli.options import gallery_at, key_warnings, with_keys
 from mien.cli.output import Output, Step, answers
 from mien.errors import UsageError
 
+LOSSES = 4  # sentences for people; --json has all
+
 
 @verb("seal")
 @click.argument("gallery", metavar="GALLERY")
@@ -91,7 +93,7 @@ def command(  # noqa: PLR0913 - one parameter per option
         ("bytes", f"{made.bytes:,}"),
         ("keys", f"{at} ({made.identity})"),
         ("profile", made.profile),
-        *(("preselection", words) for words in made.preselection),
+        *(("preselection", words) for words in made.preselection[:LOSSES]),
         ("plain gallery", f"{gallery} was removed" if remove_plain else f"{gallery} is still there (--remove-plain)"),
     ]
     record = wire.encode(made) | {

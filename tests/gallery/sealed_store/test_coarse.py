@@ -87,8 +87,8 @@ def test_hits_are_those_of_a_count() -> None:
         assert (one.found, one.of) == (found, of)
     assert coarse.hits[0].found < coarse.hits[0].of  # some are lost
     told = coarse.told(12)
-    assert str(coarse.hits[1]) in told and "The matcher learns" in told
-    assert "smaller than any that was measured" in coarse.told(2)
+    assert coarse.hits[3].size == 10 and str(coarse.hits[3]) in told and "The matcher learns" in told
+    assert "was not measured" in Coarse(coarse.reflections, ()).told(2)
 
 
 def test_a_gallery_sealed_for_preselection_answers_as_any(people: Path, plain: BaseGallery) -> None:

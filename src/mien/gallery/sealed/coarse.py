@@ -23,7 +23,7 @@ from mien.gallery.sealed.preselection import BATCH, Hits, components
 from mien.types import F32
 
 F64 = NDArray[np.float64]
-SIZES = (5, 10, 20, 50, 100, 200, 500, 1000)  # shortlists that are measured
+SIZES = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)  # shortlists that are measured
 PROBES = 1_000  # most that are tried
 LARGEST = 90_000  # components times dimensions, so that the turn fits a record
 
@@ -67,10 +67,13 @@ class Coarse:
     def told(self, shortlist: int) -> str:
         """What a shortlist of that size loses: the sentence to print with any use."""
         known = [one for one in self.hits if one.size <= shortlist]
-        words = str(known[-1]) if known else f"A shortlist of {shortlist} is smaller than any that was measured."
+        measured = "when the gallery was sealed, on the last template of everybody who had several"
+        words = (
+            f"{known[-1]} (Measured {measured}.)" if known else "What it loses was not measured: too few are enrolled."
+        )
         return (
-            f"{words} Measured when the gallery was sealed. The matcher learns, search by search, which groups are like the "
-            "probe: whom it resembles, and which searches were for the same person."
+            f"{words} The matcher learns, search by search, which groups are like the probe: whom it resembles, and which "
+            "searches were for the same person."
         )
 
     def note(self) -> dict[str, Any]:
