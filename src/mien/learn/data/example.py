@@ -24,7 +24,7 @@ class Media:
 
     path: Path  # of the file, of the folder of frames, or of the zip
     kind: Kind = "picture"
-    member: str = ""  # name within the zip; "" for a file of its own
+    member: str = ""  # name within the zip, or "@" and where in a table its row begins; "" for a file of its own
     first: int = 0  # first frame that belongs to the example, 0-based
     last: int | None = None  # last frame, inclusive; None: to the end
     fps: float = 0.0  # frames per second where the layout states it; 0: ask the file

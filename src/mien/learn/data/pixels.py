@@ -1,4 +1,4 @@
-"""Where an example's pixels lie, to pixels: files, members of a zip, folders of frames, video."""
+"""Where an example's pixels lie, to pixels: files, members of a zip, rows of a table, folders of frames, video."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import numpy as np
 
 from mien.errors import MediaNotFound, UnreadableMedia
 from mien.learn.data.example import Media
+from mien.learn.data.pixel_rows import ROWS, read_row
 from mien.types import U8
 
 LARGEST = 200_000_000  # bytes of one picture, unpacked
@@ -24,6 +25,8 @@ def read_still(media: Media) -> U8:
 
     if media.kind in ("frames", "video"):
         return np.asarray(read_frames(media, [0])[0])
+    if media.member.startswith(ROWS):
+        return read_row(media)
     if media.member:
         return read_image(_member(media)).pixels
     return read_image(media.path).pixels

@@ -31,11 +31,7 @@ class Reading:
 
     def refuse(self) -> NoReturn:
         """The folder is not in this layout. Raises InputError."""
-        raise InputError(
-            f"{shown(self.tree.root)} is not in the layout {self.layout}: expected is {self.expected}; "
-            f"found is {self.tree.top}.",
-            "Name the folder that holds these, as the data set is handed out.",
-        )
+        raise unlike(self.tree.root, self.layout, self.expected, self.tree.top)
 
     def file(self, name: str, case: str, below: str = "") -> str | None:
         """A file of an annotation's name, which counts from the folder `below`; None, and a problem, where it is not
@@ -89,6 +85,14 @@ class Reading:
                 f"Expected is {self.expected}.",
             )
         return Dataset(self.layout, kept, tuple(labels), self.found.problems())
+
+
+def unlike(root: Path, layout: str, expected: str, found: str) -> InputError:
+    """The error that says what a layout expects and what is there instead."""
+    return InputError(
+        f"{shown(root)} is not in the layout {layout}: expected is {expected}; found is {found}.",
+        "Name the folder that holds these, as the data set is handed out.",
+    )
 
 
 def labels_of(examples: Iterable[Example], first: Sequence[str]) -> tuple[str, ...]:

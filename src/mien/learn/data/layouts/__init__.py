@@ -158,7 +158,7 @@ def guess(root: Path) -> str:
 def _fits(layout: Layout, root: Path) -> bool:
     try:
         return layout.reader.fits(root)
-    except (MienError, ModuleNotFoundError):  # a file where a folder is read, or a damaged list: not this one
+    except MienError:  # a file where a folder is read, or a damaged list: then it is not this one
         return False
 
 
