@@ -30,7 +30,7 @@ def _lens(light: F32, view: View, stream: Stream) -> F32:
     """Blur of the lens and of the focus, movement of the hand, stray light, and edges darker than the middle."""
     import cv2
 
-    focus = stream.uniform("defocus", 0.0, 2.2)
+    focus = stream.uniform("defocus", 0.0, 1.6)
     blurred = cv2.GaussianBlur(light, (0, 0), max(0.2, float(np.hypot(view.lens, focus))))
     length = stream.uniform("shake", 0.0, 5.0)
     angle = stream.uniform("shake angle", 0.0, np.pi)

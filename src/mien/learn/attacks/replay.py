@@ -28,9 +28,9 @@ class Device:
 
 
 DEVICES = {
-    "phone": Device((300, 1100), (0.0, 0.01), (0.0, 0.15), "diamonds"),
-    "tablet": Device((350, 1200), (0.002, 0.02), (0.0, 0.15), "stripes"),
-    "monitor": Device((150, 700), (0.004, 0.04), (-0.05, 0.25), "stripes"),
+    "phone": Device((120, 700), (0.0, 0.01), (0.0, 0.15), "diamonds"),
+    "tablet": Device((120, 700), (0.002, 0.02), (0.0, 0.15), "stripes"),
+    "monitor": Device((80, 450), (0.004, 0.04), (-0.05, 0.25), "stripes"),
 }
 
 

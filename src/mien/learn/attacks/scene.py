@@ -70,7 +70,7 @@ def look(stream: Stream, height: int, width: int) -> View:
     scale = matrix[2, 0] * x + matrix[2, 1] * y + matrix[2, 2]
     u = (matrix[0, 0] * x + matrix[0, 1] * y + matrix[0, 2]) / scale
     v = (matrix[1, 0] * x + matrix[1, 1] * y + matrix[1, 2]) / scale
-    lens = stream.uniform("lens", 0.3, 1.2)
+    lens = stream.uniform("lens", 0.2, 0.7)
     return View(u.astype(np.float32), v.astype(np.float32), lens)
 
 
