@@ -219,7 +219,12 @@ class _Keeper(Callback):
         module.net.train()
         if trainer.is_global_zero:
             self._keep(trainer, module, value, seconds)
-        trainer.strategy.barrier()
+        beside = self.folder / f".{LAST}.new"
+        trainer.save_checkpoint(beside)  # every process takes part
+        if trainer.is_global_zero:
+            _settle(beside, self.folder / LAST)
+        if self.told is not None:
+            self.told(module.current_epoch + 1, module.recipe.epochs, f"dev {module.recipe.select} {value:.4f}")
 
     def _keep(self, trainer: Trainer, module: Any, value: float, seconds: float) -> None:
         epoch = module.current_epoch
@@ -235,9 +240,6 @@ class _Keeper(Callback):
         _swap(self.folder / HISTORY, lambda path: _write(path, rows))
         for logger in trainer.loggers:
             logger.log_metrics({**means, f"dev/{module.recipe.select}": value}, epoch)
-        _swap(self.folder / LAST, trainer.save_checkpoint)
-        if self.told is not None:
-            self.told(epoch + 1, module.recipe.epochs, f"dev {module.recipe.select} {value:.4f}")
 
 
 class _NotFinite(RuntimeError):
@@ -264,6 +266,10 @@ def _swap(path: Path, write: Callable[[Path], object]) -> None:
     """Write a file beside and put it in its place at once: a kill leaves the old one or the new one."""
     beside = path.with_name(f".{path.name}.new")
     write(beside)
+    _settle(beside, path)
+
+
+def _settle(beside: Path, path: Path) -> None:
     with beside.open("rb") as stream:
         os.fsync(stream.fileno())
     beside.replace(path)

@@ -23,7 +23,7 @@ from mien.learn.nets.small import SmallNet, standardised
 from mien.learn.recipe import Arrays, Batch, Mouth, Recipe
 from mien.learn.stills import stills
 
-LABELS = ("angry", "disgust", "fear", "happy", "neutral", "sad", "surprise")
+LABELS = ("anger", "disgust", "fear", "happiness", "neutral", "sadness", "surprise")
 
 
 @dataclass(frozen=True, kw_only=True)
