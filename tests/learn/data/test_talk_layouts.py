@@ -14,6 +14,10 @@ from mien.learn.data.waves import read_wave
 MELD = "Sr No.,Utterance,Speaker,Emotion,Sentiment,Dialogue_ID,Utterance_ID,Season,Episode,StartTime,EndTime\n"
 
 
+def numbered(dataset: Any) -> dict[str, int]:
+    return {problem.kind: problem.number for problem in dataset.problems if problem.kind != "absent_class"}
+
+
 def make_meld(root: Path) -> None:
     root.mkdir(parents=True, exist_ok=True)
     (root / "train_sent_emo.csv").write_bytes(
@@ -43,9 +47,15 @@ def test_meld(tmp_path: Path) -> None:
     assert first.group["dialogue"] == "train/0" and first.group["utterance"] == "0" and first.group["season"] == "8"
     assert (second.label, second.media.kind) == ("anger", "none") and third.split == "dev"
     assert data.labels == ("neutral", "happiness", "anger")
-    assert {one.kind: one.number for one in data.problems} == {
+    assert numbered(data) == {
         "absent_table": 1, "odd_encoding": 1, "no_video": 1, "twice": 1, "bad_row": 2,
     }  # fmt: skip
+
+
+def test_classes_that_nobody_shows_are_told(tmp_path: Path) -> None:
+    make_meld(tmp_path)
+    absent = {one.kind: one.cases for one in meld.read(tmp_path).problems}["absent_class"]
+    assert absent == ("sadness", "surprise", "fear", "disgust")
 
 
 def test_meld_without_its_columns(tmp_path: Path) -> None:
@@ -116,7 +126,7 @@ def test_iemocap(tmp_path: Path) -> None:
     assert len(values) == 160 and values[0] == 0.5 and times[1] == 1 / 16000
     assert (second.label, second.subject, second.soft) == (None, "Ses01M", {"anger": 0.5, "frustration": 0.5})
     assert third.label == "excitement" and third.text == ""
-    assert {one.kind: one.number for one in data.problems} == {"no_agreement": 1, "bad_row": 4}
+    assert numbered(data) == {"no_agreement": 1, "bad_row": 4}
 
 
 def test_iemocap_narrowed(tmp_path: Path) -> None:
@@ -135,7 +145,7 @@ def test_iemocap_without_media_or_text(tmp_path: Path) -> None:
     (place / "Ses03M_script01_1.txt").write_text("[1.0 - 2.0]\tSes03M_script01_1_F000\tsad\t[2.0, 2.0, 2.0]\n")
     (only,) = (data := iemocap.read(tmp_path)).examples
     assert (only.media.kind, only.subject, only.group["fold"]) == ("none", "Ses03F", "3")
-    assert {one.kind for one in data.problems} == {"no_text", "no_media"}
+    assert set(numbered(data)) == {"no_text", "no_media"}
 
 
 @pytest.mark.parametrize("reader", [meld, iemocap])

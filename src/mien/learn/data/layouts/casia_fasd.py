@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from mien.learn.data.classes import lacking
 from mien.learn.data.example import Dataset, Example, Media, Split
 from mien.learn.data.reading import Reading
 from mien.learn.data.trees import VIDEOS, Tree
@@ -39,7 +40,9 @@ def read(root: Path) -> Dataset:
     for name, split in _FOLDERS.items():
         if split not in places:
             at.found.add("absent_folder", "is not there: the data set as read lacks this split", name)
-    return at.done([one for split, folder in places.items() for one in _videos(at, split, folder)], LABELS)
+    examples = [one for split, folder in places.items() for one in _videos(at, split, folder)]
+    lacking(at.found, examples, LABELS)
+    return at.done(examples, LABELS)
 
 
 def _places(tree: Tree) -> dict[Split, str]:

@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from mien.learn.data.classes import lacking
 from mien.learn.data.example import Dataset, Example, Media, Split
 from mien.learn.data.reading import Reading
 from mien.learn.data.sheets import text_of
@@ -49,7 +50,9 @@ def read(root: Path) -> Dataset:
                 splits.setdefault(int(line), set()).add(split)
             else:
                 at.found.add("bad_row", "is no number of a person and was left out", f"{split} list, {place}")
-    return at.done(tuple(_videos(at, films, splits)), LABELS)
+    examples = tuple(_videos(at, films, splits))
+    lacking(at.found, examples, LABELS)
+    return at.done(examples, LABELS)
 
 
 def _films(tree: Tree) -> list[str]:

@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import cast
 
 from mien.errors import InputError
+from mien.learn.data.classes import lacking
 from mien.learn.data.example import Dataset, Example, Media, Split
 from mien.learn.data.protocols import PREFIX
 from mien.learn.data.reading import Reading
@@ -62,13 +63,12 @@ def fits(root: Path) -> bool:
 def read(root: Path) -> Dataset:
     """Everything on the lists, split as protocol 1 has it. Raises MediaNotFound, InputError."""
     at = Reading(root, LAYOUT, EXPECTED)
-    lists = _published(at.tree)
-    if lists:
-        return at.done(tuple(_from_published(at, lists)), LABELS)
-    lists = _challenge(at.tree)
-    if not lists:
+    published, challenge = _published(at.tree), _challenge(at.tree)
+    if not published and not challenge:
         at.refuse()
-    return at.done(tuple(_from_challenge(at, lists)), LABELS)
+    examples = tuple(_from_published(at, published) if published else _from_challenge(at, challenge))
+    lacking(at.found, examples, LABELS)
+    return at.done(examples, LABELS)
 
 
 def _published(tree: Tree) -> dict[tuple[str, str], str]:
