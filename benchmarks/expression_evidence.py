@@ -130,7 +130,8 @@ def main() -> None:
     results: dict[str, Any] = {"what": {"judge": one.name, "eye distance over crop": round(ratio, 3)}}
     for split in ("public_test", "private_test"):
         pictures = fer2013.read(options.data / "fer2013.zip", split, options.at_most)
-        truth = np.array([one.labels.index(fer2013.CLASSES[label]) for label in pictures.labels])
+        places = [[named(label) for label in one.labels].index(named(name)) for name in fer2013.CLASSES]
+        truth = np.array(places)[pictures.labels]
         results[f"{split}, coverage"] = coverage(answers(one, pictures.pixels), truth)
         results[f"{split}, size"] = []
         for side in SIDES:
