@@ -18,10 +18,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from mien.errors import UsageError
+from mien.learn.data.layouts import bp4d, disfa
 from mien.learn.synth import sinks
 from mien.learn.synth.people import levels
 from mien.learn.synth.program import Expression
-from mien.learn.synth.truth import Truth
+from mien.learn.synth.truth import FrameTruth, Truth
 
 if TYPE_CHECKING:
     from mien.learn.synth.manifest import Wanted
@@ -34,7 +35,6 @@ FER_CLASSES = {"anger": "angry", "disgust": "disgust", "fear": "fear", "happines
 }
 DFEW_CLASSES = ("happiness", "sadness", "neutral", "anger", "surprise", "disgust", "fear")  # 1 to 7
 CASME2_CLASSES = ("happiness", "disgust", "repression", "surprise", "sadness", "fear", "others")
-DISFA_UNITS = (1, 2, 4, 5, 6, 9, 12, 15, 17, 20, 25, 26)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +68,8 @@ def check(wanted: Wanted) -> None:
         raise UsageError(
             f"The layout {wanted.layout} holds one expression per clip.", "Use a program with one event each, or plain."
         )
+    if wanted.layout == "bp4d" and _each(wanted) > 9:
+        raise UsageError(f"BP4D has 9 tasks, not {_each(wanted)}.", "Use fewer expressions or repeats.")
     for name, count in wanted.groups.items():
         levels(name, count)
     if wanted.video and wanted.size % 2:
@@ -200,20 +202,44 @@ def _ubfc_lists(root: Path, truths: Truths, wanted: Wanted) -> None:
 
 
 def _disfa(head: Truth, wanted: Wanted) -> dict[str, str]:
-    return {"video": f"Videos_LeftCamera/LeftVideoSN{_place(head):03d}_comp.avi"}
+    return {"video": f"Videos_LeftCamera/LeftVideo{_named(head, disfa.FOLDS, 'SN')}_comp.avi"}
 
 
 def _disfa_lists(root: Path, truths: Truths, wanted: Wanted) -> None:
     """A file per subject and unit: the frame, from 1, and its intensity 0 to 5, that of the stronger side."""
     for truth in truths():
-        person = f"SN{_place(truth):03d}"
-        for number in DISFA_UNITS:
-            lines = []
-            for place, frame in enumerate(truth.frames, 1):
-                sides = [frame.units.get(name, (0.0, 0.0)) for name in (f"AU{number}", f"AU{number:02d}")]
-                lines.append(f"{place},{round(5 * max(max(pair) for pair in sides))}")
+        person = _named(truth, disfa.FOLDS, "SN")
+        for number in disfa.UNITS:
+            lines = [f"{place},{_steps(frame, number)}" for place, frame in enumerate(truth.frames, 1)]
             with sinks.whole(root / "ActionUnit_Labels" / person / f"{person}_au{number}.txt") as part:
                 part.write_text("\n".join(lines) + "\n", encoding="utf8")
+
+
+# -- BP4D --------------------------------------------------------------------------------------------------------------
+
+
+def _bp4d(head: Truth, wanted: Wanted) -> dict[str, str]:
+    return {"frames": f"Sequences/{_named(head, bp4d.FOLDS, 'F')}/T{_task(head, wanted)}"}
+
+
+def _bp4d_lists(root: Path, truths: Truths, wanted: Wanted) -> None:
+    """A table per sequence: the frame, from 1, and which units are there, from intensity A on."""
+    for truth in truths():
+        path = root / "AUCoding" / "AU_OCC" / f"{_named(truth, bp4d.FOLDS, 'F')}_T{_task(truth, wanted)}.csv"
+        rows = [
+            (place, *(int(_steps(frame, number) > 0) for number in bp4d.UNITS))
+            for place, frame in enumerate(truth.frames, 1)
+        ]
+        write_csv(path, ("0", *map(str, bp4d.UNITS)), rows)
+
+
+def _task(truth: Truth, wanted: Wanted) -> int:
+    """Which of a subject's clips, from 1."""
+    return truth.number % _each(wanted) + 1
+
+
+def _each(wanted: Wanted) -> int:
+    return wanted.repeats * sum(one.repeats for one in wanted.program.expressions)
 
 
 # -- what they share ---------------------------------------------------------------------------------------------------
@@ -222,6 +248,18 @@ def _disfa_lists(root: Path, truths: Truths, wanted: Wanted) -> None:
 def _place(truth: Truth) -> int:
     """A subject's number, from 1."""
     return int(truth.subject.lstrip("s"))
+
+
+def _named(truth: Truth, folds: Sequence[str], letters: str) -> str:
+    """A subject's name in a data set: the names that its folds have, as long as there are some."""
+    names = sorted(name for fold in folds for name in fold.split())
+    place = _place(truth) - 1
+    return names[place] if place < len(names) else f"{letters}{100 + place:03d}"
+
+
+def _steps(frame: FrameTruth, number: int) -> int:
+    """A unit's intensity 0 to 5 on the stronger side."""
+    return round(5 * max(frame.units.get(f"AU{number:02d}", (0.0, 0.0))))
 
 
 def write_csv(path: Path, titles: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
@@ -257,5 +295,6 @@ LAYOUTS: Mapping[str, Layout] = {
     "dfew": Layout("clips", _dfew, _dfew_lists, lambda wanted: "{+:05d}.jpg", size=224, classes=DFEW_CLASSES),
     "casme2": Layout("clips", _casme2, _casme2_lists, lambda wanted: "reg_img{+:d}.jpg", fps=200.0, once=True),
     "ubfc": Layout("clips", _ubfc, _ubfc_lists, single=True),
-    "disfa": Layout("clips", _disfa, _disfa_lists, single=True),
+    "disfa": Layout("clips", _disfa, _disfa_lists, fps=20.0, single=True),
+    "bp4d": Layout("clips", _bp4d, _bp4d_lists, lambda wanted: "{+:d}.jpg", fps=25.0),
 }
