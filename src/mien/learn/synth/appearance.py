@@ -101,18 +101,20 @@ def _texture(person: Person, maps: Maps, skin: F32, hair: F32) -> F32:
     blotch = edge * (0.05 * _noise(rng, 8) + 0.04 * _noise(rng, 24) + 0.05 * _noise(rng, 160) + 0.03 * _noise(rng, 512))
     made = skin * (1 + blotch[..., None] * np.array([0.6, 1.0, 1.1], np.float32))
     red = np.array([1.06, 0.74, 0.74], np.float32) ** (1.2 - 0.7 * person.melanin)
-    blush = rng.uniform(0.2, 0.8) * np.clip(maps.cheeks * (1 + 0.3 * _noise(rng, 40)), 0, 1)
+    blush = np.float32(rng.uniform(0.2, 0.8)) * np.clip(maps.cheeks * (1 + 0.3 * _noise(rng, 40)), 0, 1)
     made = _mixed(made, made * red, blush)
-    made = _mixed(made, made * np.array([0.78, 0.68, 0.68], np.float32), rng.uniform(0.2, 0.8) * maps.lids)
+    made = _mixed(made, made * np.array([0.78, 0.68, 0.68], np.float32), np.float32(rng.uniform(0.2, 0.8)) * maps.lids)
     if rng.random() < max(0.0, 0.35 - 0.6 * person.melanin):
         spots = np.clip(_noise(rng, 110) - 1.3, 0, 1) * np.clip(maps.cheeks * 1.6, 0, 1)
         made = _mixed(made, made * np.array([0.72, 0.55, 0.45], np.float32), spots)
-    made = _mixed(made, np.broadcast_to(hair * 0.8 + 0.02, made.shape), _stubble(maps, rng))
+    made = _mixed(made, np.broadcast_to(np.minimum(hair, skin * 0.5) * 0.8 + 0.01, made.shape), _stubble(maps, rng))
     lip = skin * np.array([0.92, 0.52, 0.55], np.float32) * rng.uniform(0.75, 1.05) + np.array([0.03, 0, 0.005])
     made = _mixed(made, (lip * (1 + 0.08 * _noise(rng, 128))[..., None]).astype(np.float32), 0.85 * maps.lips)
-    brow = np.clip(maps.brows * rng.uniform(0.6, 1.1) * (1 + 0.35 * _noise(rng, 200)), 0, 0.92)
-    made = _mixed(made, np.broadcast_to(hair * 0.7, made.shape), brow)
-    made = _mixed(made, np.broadcast_to(np.float32(0.008), made.shape), rng.uniform(0.7, 0.95) * maps.lashes)
+    brow = np.clip(maps.brows * rng.uniform(0.55, 1.05) * (1 + 0.3 * _noise(rng, 380, 90)), 0, 0.92)
+    made = _mixed(made, np.broadcast_to(np.minimum(hair, skin * 0.4) * 0.6, made.shape), brow)
+    made = _mixed(
+        made, np.broadcast_to(np.float32(0.008), made.shape), np.float32(rng.uniform(0.7, 0.95)) * maps.lashes
+    )
     gloss = 0.5 + 0.35 * maps.cheeks + 0.6 * maps.lips + 0.1 * _noise(rng, 60) - 0.3 * maps.brows
     return np.concatenate([np.clip(made, 0.002, 1), np.clip(gloss, 0, 2)[..., None]], 2).astype(np.float32)
 
@@ -121,16 +123,16 @@ def _stubble(maps: Maps, rng: np.random.Generator) -> F32:
     """Nothing for most; for some a shade, for a few a beard."""
     amount = float(rng.choice([0.0, rng.uniform(0.05, 0.25), rng.uniform(0.6, 0.95)], p=(0.6, 0.25, 0.15)))
     bare = 1 - np.clip(1.3 * maps.lips, 0, 1)
-    return np.asarray(np.clip(amount * maps.beard * bare * (1 + 0.3 * _noise(rng, 256)), 0, 0.95), np.float32)
+    return np.asarray(np.clip(amount * maps.beard * bare * (1 + 0.2 * _noise(rng, 380, 120)), 0, 0.9), np.float32)
 
 
 def _mixed(below: F32, above: F32, share: F32) -> F32:
     return np.asarray(below + (above - below) * share[..., None].astype(np.float32), np.float32)
 
 
-def _noise(rng: np.random.Generator, cells: int) -> F32:
-    """(SIDE, SIDE) smooth, of mean 0 and standard deviation about 1; `cells` bumps along a side."""
-    grid = rng.normal(size=(cells, cells)).astype(np.float32)
+def _noise(rng: np.random.Generator, cells: int, rows: int = 0) -> F32:
+    """(SIDE, SIDE) smooth, of mean 0 and standard deviation about 1; `cells` bumps across and `rows` (or as many) down."""
+    grid = rng.normal(size=(rows or cells, cells)).astype(np.float32)
     return np.asarray(cv2.resize(grid, (SIDE, SIDE), interpolation=cv2.INTER_CUBIC) * 1.25, np.float32)
 
 

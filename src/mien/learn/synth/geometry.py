@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mien.learn.synth.model import EYE_LEFT, EYE_RIGHT, I32, FaceModel
+from mien.learn.synth.model import I32, FaceModel
 from mien.learn.synth.state import Scene
 from mien.types import F32
 
@@ -81,16 +81,13 @@ def frame_of(model: FaceModel, rest: F32, hairline: I32) -> Frame:
     return Frame(pivot, float(top[1] - chin[1]), front, hairline)
 
 
-def turn_eyes(model: FaceModel, vertices: F32, gaze: tuple[float, float]) -> tuple[F32, F32]:
-    """Turn both eyeballs in place. Returns (2, 3) centres of left and right, cm, and (3,) where they look; head frame."""
+def turn_eyes(vertices: F32, eyes: tuple[I32, I32], gaze: tuple[float, float]) -> None:
+    """Turn both eyeballs (vertices of the left, of the right) in place, each about its own centre."""
     turn = rotation(gaze[0], gaze[1], 0.0)
-    centres = []
-    for kind in (EYE_LEFT, EYE_RIGHT):
-        own = np.unique(model.triangles[model.material == kind])
-        centre = (vertices[own].min(0) + vertices[own].max(0)) / 2
-        vertices[own] = (vertices[own] - centre) @ turn.T + centre
-        centres.append(centre)
-    return np.array(centres, np.float32), turn[:, 2]
+    for own in eyes:
+        points = vertices[own]
+        centre = (points.min(0) + points.max(0)) / 2
+        vertices[own] = (points - centre) @ turn.T + centre
 
 
 def truth(landmarks: F32, hairline: F32) -> tuple[F32, F32]:

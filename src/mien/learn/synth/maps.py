@@ -34,15 +34,16 @@ class Maps:
     lids: F32  # darker skin about the eyes
     lashes: F32  # the lids' rims
     open: F32  # vertex: how much of the ambient light reaches it
-    hair: F32  # vertex: 0..1, over the scalp
-    clothes: F32  # vertex: 0..1
+    hair: F32  # vertex: over the scalp; below 0 bare, above 1 hair
+    stand: F32  # vertex: 0..1 of its thickness that the hair stands off
+    clothes: F32  # vertex: below 0 bare, above 1 clothes
     eye: F32  # (V, 3) unit direction from the eyeball's centre, eyes only
 
 
 def maps_of(model: FaceModel) -> Maps:
     """All of them; about a second."""
     uv = _landmark_uv(model)
-    place = _places(model)
+    place, above = _places(model), above_hairline(model.neutral)
     rim = _rim(model)
     return Maps(
         place=place,
@@ -53,22 +54,27 @@ def maps_of(model: FaceModel) -> Maps:
         lids=_blobs(place, ((3.2, 3.6, 9.2, 1.7),)),
         lashes=np.exp(-((_distance(place, rim) / 0.17) ** 2)).astype(np.float32),
         open=_openness(model),
-        hair=hair_of(model.neutral),
-        clothes=np.clip((-13.4 - 0.06 * (model.neutral[:, 0] ** 2) * (model.neutral[:, 2] > -3)
-                         - 0.2 * (model.neutral[:, 2] - 3) - model.neutral[:, 1]) / 0.3, 0, 1).astype(np.float32),
+        hair=np.clip(above, -2, 4) / 0.8,
+        stand=np.sqrt(np.clip(above / 4.0, 0, 1)),
+        clothes=_clothes(model.neutral),
         eye=_eyes(model),
     )  # fmt: skip
 
 
-def hair_of(points: F32) -> F32:
-    """(n,) 0..1 whether hair grows at places (n, 3) of the neutral head: above a hairline that sinks towards the neck."""
+def above_hairline(points: F32) -> F32:
+    """(n,) cm by which places (n, 3) of the neutral head lie above the hairline, which sinks from the forehead to the neck."""
     x, y, z = np.abs(points[:, 0]), points[:, 1], points[:, 2]
-    front = 10.6 - 0.035 * np.clip(x - 1.5, 0, None) ** 2.6  # of the forehead, lower at the temples
-    side = 2.0 + 1.3 * np.clip(z - 0.2, 0, None)  # sideburns before the ear
-    back = np.where(z < -1.0, -5.5 + 1.5 * np.clip(z + 4.0, 0, None), 5.5)
-    line = np.where(z > 3.2, np.maximum(front, side), np.where(z > 0.6, np.minimum(front, side), back))
-    line = np.where((x > 8.3) & (z <= 0.6) & (y < 4.6), 99.0, line)  # ears
-    return np.clip((y - line) / 0.7, 0, 1).astype(np.float32)
+    front = 10.4 - 0.05 * np.clip(x - 2.0, 0, None) ** 2.3
+    behind = np.interp(z, [-6, -3, -1.5, 0.5], [-4.5, -2.5, 1.0, 2.5])
+    share = np.clip((z - 1.2) / 3.0, 0, 1)
+    ear = np.clip((x - 7.0) / 0.5, 0, 1) * np.clip((6.2 - y) / 1.5, 0, 1) * (z < 2.2) * (z > -4.5)
+    return np.asarray(y - (behind * (1 - share) + front * share) - 9 * ear, np.float32)
+
+
+def _clothes(points: F32) -> F32:
+    """Above 1 below a round collar, below 0 over it."""
+    collar = -13.8 + 0.33 * np.abs(points[:, 0])
+    return np.asarray((collar - points[:, 1]) / 0.25, np.float32)
 
 
 def _landmark_uv(model: FaceModel) -> F32:
@@ -91,7 +97,7 @@ def _places(model: FaceModel) -> F32:
     rows, columns = np.mgrid[:SIDE, :SIDE]
     down = [(columns.ravel() + 0.5) / SIDE, 1 - (rows.ravel() + 0.5) / SIDE, np.ones(SIDE * SIDE)]
     origins = np.stack(down, 1).astype(np.float32)
-    hits = mesh.first(origins, np.tile(np.array([0, 0, -1], np.float32), (len(origins), 1)))
+    hits = mesh.first(np.tile(np.array([0, 0, -1], np.float32), (len(origins), 1)), origins)
     made = np.full((SIDE * SIDE, 3), -99, np.float32)
     corners = model.neutral[model.triangles[own[hits.triangle]]]
     made[hits.ray] = np.einsum("nk,nkc->nc", hits.weights, corners)
@@ -101,7 +107,7 @@ def _places(model: FaceModel) -> F32:
 def _polygon(points: F32) -> F32:
     made = np.zeros((SIDE, SIDE), np.uint8)
     cv2.fillPoly(made, [np.rint(points * 16).astype(np.int32)], 255, cv2.LINE_AA, 4)
-    return made.astype(np.float32) / 255
+    return np.asarray(made / np.float32(255), np.float32)
 
 
 def _soft(mask: F32, sd: float) -> F32:
@@ -117,15 +123,16 @@ def _brows(uv: F32) -> F32:
         thick = np.interp(np.linspace(0, 4, 30), np.arange(5), width)
         for (x, y), radius in zip(line, thick, strict=True):
             cv2.circle(made, (round(float(x)), round(float(y) + 4)), round(float(radius)), 1.0, -1, cv2.LINE_AA)
-    return _soft(made, 2.0)
+    return _soft(made, 2.4)
 
 
 def _beard(place: F32) -> F32:
     x, y, z = np.abs(place[..., 0]), place[..., 1], place[..., 2]
-    jaw = _step(-2.2 - 0.28 * x * (x < 5) - y - 0.0 * z, 0.8) * _step(y + 9.5, 0.8)
-    burn = _step(x - 5.6, 0.5) * _step(3.0 - y, 0.8) * _step(y + 4.0, 0.8) * _step(z - 1.0, 0.8)
-    lip = _step(1.0 - np.abs(y + 1.9), 0.4) * _step(3.0 - x, 0.5)
-    return np.asarray(np.clip(jaw + burn + lip, 0, 1), np.float32)
+    top = np.interp(x, [0, 2.2, 3.2, 5.0, 6.2, 7.5], [-1.2, -1.5, -3.4, -3.0, -0.5, 2.5]).astype(
+        np.float32
+    )  # of the hair
+    jaw = _step(top - y, 1.6) * _step(y + 8.6, 1.6) * _step(z - 0.8, 1.5)
+    return np.asarray(_soft(jaw, 3.0), np.float32)
 
 
 def _step(value: F32, width: float) -> F32:
@@ -146,7 +153,7 @@ def _rim(model: FaceModel) -> F32:
     """(n, 3) the edge of the upper lids: where the face's mesh meets the sockets, above the corners of the eyes."""
     lids = np.intersect1d(model.triangles[model.material == FACE], model.triangles[model.material == SOCKET])
     points = model.neutral[lids]
-    return points[points[:, 1] > 3.25 + 0.06 * (np.abs(points[:, 0]) - 3)]
+    return np.asarray(points[points[:, 1] > 3.25 + 0.06 * (np.abs(points[:, 0]) - 3)])
 
 
 def _distance(place: F32, points: F32) -> F32:
@@ -174,7 +181,7 @@ def _shares(model: FaceModel, vertices: F32, which: np.ndarray) -> F32:
     rays = normals[:, None] * 1.02 + sphere[None]  # cosine-weighted about each normal
     rays *= _REACH / np.linalg.norm(rays, axis=2, keepdims=True)
     origins = np.repeat(vertices[which] + 0.03 * normals, _RAYS, 0).astype(np.float32)
-    hits = Mesh(vertices, model.triangles).first(origins, rays.reshape(-1, 3).astype(np.float32))
+    hits = Mesh(vertices, model.triangles).first(rays.reshape(-1, 3).astype(np.float32), origins)
     light = np.ones(len(origins), np.float32)
     light[hits.ray] = np.clip(hits.far, 0, 1) ** 0.5  # what is far shades little
     return np.asarray(light.reshape(-1, _RAYS).mean(1), np.float32)

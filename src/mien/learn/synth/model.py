@@ -37,7 +37,7 @@ class FaceModel:
     uv: F32  # (T, 3, 2) texture coordinates of the corners within the material's own tile, 0..1
     material: I32  # (T,) FACE .. SOCKET
     identity: F32  # (100, V, 3)
-    expressions: Mapping[str, tuple[I32, F32]]  # blendshape -> vertices that move, and by how much at 1
+    expressions: Mapping[str, F32]  # blendshape -> (V, 3) cm at weight 1
     landmarks: I32  # (68,) vertices, in the order of iBUG's 68 points
 
     def shape(self, identity: F32, weights: Mapping[str, float]) -> F32:
@@ -63,8 +63,7 @@ class FaceModel:
                     f"The face model has no blendshape '{name}'.", f"It has {', '.join(sorted(self.expressions))}."
                 )
             if weight:
-                where, move = self.expressions[name]
-                made[where] += np.float32(weight) * move
+                made += np.float32(weight) * self.expressions[name]
         return made
 
 
@@ -92,6 +91,7 @@ def _made(arrays: Mapping[str, np.ndarray]) -> FaceModel:
             triangles.append(quad[whole][:, pick])
             uv.append(arrays["uv"][corner[whole][:, pick]] % 1.0)
             material.append(np.full(int(whole.sum()), number))
+    deltas = arrays["expression_deltas"].astype(np.float32)
     neutral, corners3 = arrays["neutral"].astype(np.float32), np.concatenate(triangles).astype(np.int32)
     return FaceModel(
         neutral=neutral,
@@ -99,7 +99,7 @@ def _made(arrays: Mapping[str, np.ndarray]) -> FaceModel:
         uv=np.concatenate(uv).astype(np.float32),
         material=_lined(np.concatenate(material), neutral[corners3]),
         identity=arrays["identity_deltas"].astype(np.float32),
-        expressions=dict(map(_sparse, arrays["expression_names"], arrays["expression_deltas"])),
+        expressions=dict(zip(map(str, arrays["expression_names"]), deltas, strict=True)),
         landmarks=arrays["idx_to_landmark_verts"].astype(np.int32),
     )
 
@@ -111,8 +111,3 @@ def _lined(material: I32, corners: F32) -> I32:
     socket = ((x > 1.5) & (x < 4.6) & (y > 2.0) & (y < 5.1) & (z > 6.4)).all(1)
     made = np.where((material == BACK) & bag, BAG, material)
     return np.where((material == BACK) & socket, SOCKET, made).astype(np.int32)
-
-
-def _sparse(name: str, deltas: np.ndarray) -> tuple[str, tuple[I32, F32]]:
-    where = np.flatnonzero(np.abs(deltas).max(1) > 1e-4)
-    return str(name), (where.astype(np.int32), deltas[where].astype(np.float32))

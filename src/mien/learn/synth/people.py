@@ -66,7 +66,7 @@ def draw_person(seed: int, groups: Mapping[str, str] | None = None) -> Person:
 def _direction(level: str) -> np.ndarray:
     """(12,) signs; those of "a" and "b" are opposite, and so on by pairs."""
     pair, side = divmod(SHAPES.index(level), 2)
-    signs = np.random.default_rng([7, pair]).choice([-1.0, 1.0], _LEADING)
+    signs: np.ndarray = np.random.default_rng([7, pair]).choice([-1.0, 1.0], _LEADING)
     return signs if side == 0 else -signs
 
 
@@ -74,4 +74,4 @@ def _likely(melanin: float) -> np.ndarray:
     """Shares of the colours of irises: light eyes go with light skin."""
     light = max(0.0, 1.0 - 2.2 * melanin)
     shares = np.array([0.25 + 1.5 * melanin, 0.3, 0.25 * light, 0.5 * light])
-    return shares / shares.sum()
+    return np.asarray(shares / shares.sum())

@@ -1,7 +1,7 @@
 """Light on the surface: what colour each sample has. One key light with soft shadow, and light from all around.
 
-Diffuse light wraps round edges more in red than in blue, as it does in skin; the highlight is Blinn's; what little light reaches
-hollows comes from the model's own openness. A design for plausible pictures, not a simulation of skin.
+Diffuse light wraps round edges more in red than in blue, as it does in skin; the highlight is Blinn's; how much light reaches
+hollows is known of the model. A design for plausible pictures, not a simulation of skin.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from mien.learn.synth.appearance import LEVELS, Looks, encoded
 from mien.learn.synth.maps import SIDE, Maps
 from mien.learn.synth.model import BACK, BAG, EYE_LEFT, EYE_RIGHT, FACE, GUMS, SOCKET, TEETH, FaceModel
 from mien.learn.synth.state import PARTS, Scene, State
-from mien.learn.synth.surface import Samples
+from mien.learn.synth.surface import CLOTHES, EYE, HAIR, NEUTRAL, NORMAL, OPEN, Samples, length
 from mien.types import F32, U8
 
-# Colour change of the blood volume pulse as a camera sees it in R, G, B: de Haan and van Leest, "Improved motion robustness of
-# remote-PPG by using the blood volume pulse signature", Physiological Measurement 35(9), 2014 (0.33, 0.77, 0.53), here over green.
+# Colour change of the blood volume pulse as a camera sees it in R, G, B, here over green's: (0.33, 0.77, 0.53) of de Haan and
+# van Leest, "Improved motion robustness of remote-PPG by using the blood volume pulse signature", Physiol. Meas. 35(9), 2014.
 PULSE = np.array([0.33, 0.77, 0.53], np.float32) / np.float32(0.77)
 _WRAP = np.array([0.28, 0.14, 0.10], np.float32)
 _IRIS, _PUPIL = 0.47, 0.17  # radians from the eye's axis: an iris of 11.7 mm and a pupil of 4 mm on a ball of 25 mm
@@ -46,15 +46,15 @@ def parts(samples: Samples, lit: Lit) -> U8:
     """(n,) part of PARTS."""
     part = _OF[samples.material]
     part[(part == PARTS.index("skin")) & (_hair(samples, lit) > 0.5)] = PARTS.index("hair")
-    part[samples.of(lit.maps.clothes) > 0.5] = PARTS.index("clothes")
+    part[samples.fields[:, CLOTHES] > 0.5] = PARTS.index("clothes")
     if lit.state.teeth <= 0:
         part[part == PARTS.index("teeth")] = PARTS.index("mouth")
     return part
 
 
-def shade(samples: Samples, normals: F32, shadow: F32, rays: F32, lit: Lit) -> F32:
-    """(n, 3) colour 0..255 as floats. `normals` (n, 3), `shadow` (n,) 1 where the key light comes through, `rays` (n, 3)."""
-    scene = lit.scene
+def shade(samples: Samples, shadow: F32, rays: F32, lit: Lit) -> F32:
+    """(n, 3) colour 0..255 as floats. `shadow` (n,) is 1 where the key light comes through, `rays` (n, 3) come from the eye."""
+    scene, normals = lit.scene, samples.fields[:, NORMAL]
     light = key_direction(scene)
     albedo, gloss, power = _albedo(samples, lit)
     key = scene.key * np.array([1 + 0.25 * scene.warmth, 1, 1 - 0.35 * scene.warmth], np.float32)
@@ -64,10 +64,11 @@ def shade(samples: Samples, normals: F32, shadow: F32, rays: F32, lit: Lit) -> F
     direct = np.clip((facing[:, None] + wrap) / (1 + wrap), 0, None) ** 1.2 * (
         wrap * 0.6 + (1 - wrap * 0.6) * shadow[:, None]
     )
-    around = samples.of(lit.maps.open) * (0.75 + 0.25 * normals[:, 1])
-    half = light - rays / np.sqrt((rays * rays).sum(1, keepdims=True))
-    half /= np.sqrt((half * half).sum(1, keepdims=True))
-    shine = gloss * np.clip((normals * half).sum(1), 0, 1) ** power * shadow * (facing > 0)
+    around = samples.fields[:, OPEN] * (0.75 + 0.25 * normals[:, 1])
+    half = light - rays / length(rays)
+    half /= length(half)
+    towards = np.clip(np.einsum("nc,nc->n", normals, half), 0, 1)
+    shine = gloss * towards**power * shadow * (facing > 0)
     hollow = np.clip(around * 1.6, 0.15, 1)[:, None]
     colour = encoded(albedo * (sky * (1.15 * around[:, None]) + key * direct * hollow) + key * shine[:, None])
     skin = _skin_share(samples, lit)
@@ -80,12 +81,12 @@ def key_direction(scene: Scene) -> F32:
 
 
 def _hair(samples: Samples, lit: Lit) -> F32:
-    return samples.of(lit.maps.hair) * np.float32(lit.looks.cover)
+    return np.clip(samples.fields[:, HAIR], 0, 1) * np.float32(lit.looks.cover)
 
 
 def _skin_share(samples: Samples, lit: Lit) -> F32:
     bare = np.isin(samples.material, (FACE, BACK, SOCKET)).astype(np.float32)
-    return bare * (1 - np.clip(_hair(samples, lit), 0, 1)) * (1 - samples.of(lit.maps.clothes))
+    return bare * (1 - np.clip(_hair(samples, lit), 0, 1)) * (1 - np.clip(samples.fields[:, CLOTHES], 0, 1))
 
 
 def _albedo(samples: Samples, lit: Lit) -> tuple[F32, F32, F32]:
@@ -109,8 +110,7 @@ def _albedo(samples: Samples, lit: Lit) -> tuple[F32, F32, F32]:
 
 def _face(rows: np.ndarray, samples: Samples, lit: Lit) -> F32:
     """(n, 4) the skin's texture at samples of the face."""
-    corners = lit.model.uv[samples.triangle[rows]]
-    uv = (corners * samples.weights[rows][..., None]).sum(1)
+    uv = np.einsum("nkc,nk->nc", lit.model.uv[samples.triangle[rows]], samples.weights[rows])
     level = int(np.clip(round(np.log2(max(1.0, 0.7 / max(lit.share, 1e-3)))), 0, LEVELS - 1))
     side = SIDE >> level
     x, y = uv[:, 0] * side - 0.5, (1 - uv[:, 1]) * side - 0.5
@@ -131,7 +131,7 @@ def _lookup(texture: F32, x: F32, y: F32) -> F32:
 
 def _eyes(rows: np.ndarray, samples: Samples, lit: Lit) -> F32:
     """(n, 3) sclera, iris with fibres and a dark rim, pupil."""
-    at = (lit.maps.eye[samples.corners[rows]] * samples.weights[rows][..., None]).sum(1)
+    at = samples.fields[rows, EYE]
     off = np.arctan2(np.hypot(at[:, 0], at[:, 1]), at[:, 2])
     turn = ((np.arctan2(at[:, 1], at[:, 0]) / (2 * np.pi) + 0.5) * 255).astype(int)
     looks = lit.looks
@@ -150,13 +150,13 @@ def _cover(samples: Samples, lit: Lit, albedo: F32, gloss: F32) -> None:
     bare = np.isin(samples.material, (FACE, BACK))
     hair = _hair(samples, lit) * bare
     rows = np.flatnonzero(hair > 0)
-    x, y, z = (lit.model.neutral[samples.corners[rows]] * samples.weights[rows][..., None]).sum(1).T
+    x, y, z = samples.fields[rows, NEUTRAL].T
     turn = (np.arctan2(x, z + 1.5) / (2 * np.pi) + 0.5) * 255
     along = np.clip((y + 8) / 24, 0, 1) * 63
     streak = _lookup(lit.looks.streaks, along, turn)
     share = hair[rows][:, None]
     albedo[rows] = albedo[rows] * (1 - share) + lit.looks.hair * streak * share
     gloss[rows] *= 1 - 0.5 * hair[rows]
-    worn = samples.of(lit.maps.clothes)[:, None]
+    worn = np.clip(samples.fields[:, CLOTHES, None], 0, 1)
     albedo[:] = albedo * (1 - worn) + lit.looks.clothes * worn
     gloss *= 1 - worn[:, 0]

@@ -2,8 +2,8 @@
 
 occluder, weather, blur (of the optics), noise (of the sensor), rounding to 8 bits, JPEG
 
-An occluder is a flat thing in front of the face, drawn where the landmarks are; mask and depth know of it. Weather and noise are
-drawn from the scene's seed, so they are new in each frame of a clip.
+An occluder is a flat thing in front of the face, drawn where the landmarks are; mask and depth know of it. Weather and noise
+are drawn from the scene's seed.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ def spoil(colour: F32, clean: Rendered, scene: Scene) -> Rendered:
     if scene.weather:
         colour = _weather(colour, depth, scene, rng)
     if scene.blur > 0:
-        colour = cv2.GaussianBlur(colour, (0, 0), scene.blur)
+        colour = np.asarray(cv2.GaussianBlur(colour, (0, 0), scene.blur), np.float32)
     if scene.noise > 0:
-        colour = colour + rng.normal(0, scene.noise, colour.shape)
+        colour = colour + rng.normal(0, scene.noise, colour.shape).astype(np.float32)
     pixels = np.clip(np.rint(colour), 0, 255).astype(np.uint8)
     if scene.jpeg > 0:
         pixels = _jpeg(pixels, scene.jpeg)
@@ -44,9 +44,8 @@ def spoil(colour: F32, clean: Rendered, scene: Scene) -> Rendered:
 
 
 def _jpeg(pixels: U8, quality: int) -> U8:
-    ok, data = cv2.imencode(".jpg", pixels[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, int(quality)])
-    assert ok
-    return np.ascontiguousarray(cv2.imdecode(data, cv2.IMREAD_COLOR)[..., ::-1])
+    _, data = cv2.imencode(".jpg", pixels[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, int(quality)])
+    return np.ascontiguousarray(np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR), np.uint8)[..., ::-1])
 
 
 def _occlude(colour: F32, clean: Rendered, scene: Scene) -> tuple[F32, U8, F32]:

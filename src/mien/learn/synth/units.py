@@ -2,8 +2,8 @@
 
     blendshapes(State) -> {blendshape of the face model: 0..1}
 
-Units are those of FACS (Ekman, Friesen and Hager, 2002). The face model has the shapes of ARKit's convention, which name what is
-seen on the skin; a unit is what one muscle does. The table says for each unit which shapes show it, and why.
+Units are those of FACS (Ekman, Friesen and Hager, 2002). The face model has the shapes of ARKit's convention, which name what
+is seen on the skin; a unit is what one muscle does. The table says for each unit which shapes show it, and why.
 The mixes are a design of ours: no coder has scored the renders.
 """
 
@@ -35,7 +35,7 @@ UNITS: dict[str, tuple[Mix, str]] = {
     "AU18": ({"mouthPucker": 0.9}, "lip pucker"),
     "AU20": ({"mouthStretch_": 1.0}, "lip stretcher"),
     "AU22": ({"mouthFunnel": 1.0}, "lip funneler"),
-    "AU23": ({"mouthPress_": 0.6, "mouthRollLower": 0.3, "mouthRollUpper": 0.3}, "lip tightener: lips narrow and roll in a little"),
+    "AU23": ({"mouthPress_": 0.6, "mouthRollLower": 0.3, "mouthRollUpper": 0.3}, "lip tightener: lips narrow and roll in"),
     "AU24": ({"mouthPress_": 1.0}, "lip pressor"),
     "AU25": ({"mouthLowerDown_": 0.3, "mouthUpperUp_": 0.15, "jawOpen": 0.08}, "lips part: the jaw hardly moves"),
     "AU26": ({"jawOpen": 0.4}, "jaw drop: by relaxing, so less than half of the way"),
