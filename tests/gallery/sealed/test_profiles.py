@@ -9,6 +9,7 @@ import pytest
 from mien.errors import InputError, UsageError
 from mien.gallery.sealed.canaries import how_many
 from mien.gallery.sealed.profiles import (
+    ERROR_SD,
     FORMAT,
     MAX_BLOCKS,
     PROFILES,
@@ -92,14 +93,12 @@ def test_message_and_noise_fit_the_modulus(of: Profile, block: int) -> None:
 
 def test_standard_profile_is_within_its_promise() -> None:
     of = profile("standard")
-    for size in (1_000, 10_000, 100_000):
+    for size in (1_000, 10_000, 100_000, 1_000_000):
         layout = layout_for(512, size, of)
-        assert 5 * (of.noise(layout) ** 2 + of.rounding**2) ** 0.5 < 1e-4
+        assert 7 * (of.noise(layout) ** 2 + of.rounding**2) ** 0.5 < 1e-4
         taken = layout.slots - how_many(layout, of)  # 4 KiB for 512 coordinates, and shares of the public polynomial …
         assert 4096 < layout.group_bytes(of) / taken < 4936  # … and of the canaries
-    assert (
-        of.template_lift / 2 > 9 * 3.25
-    )  # a step is wide beside the noise: decrypting and encrypting again changes nothing
+    assert of.template_lift / 2 > 2.4 * ERROR_SD  # most steps survive being decrypted and encrypted again
 
 
 def test_layouts_by_size() -> None:

@@ -224,14 +224,14 @@ def moved(case: Case, offsets: dict[int, float]) -> Response:
 
 
 def test_a_score_that_was_moved_does_not_add_up(case: Case) -> None:
-    """By a tenth, either way, in any slot; a thousandth is within what noise may do."""
+    """By a tenth, either way, in any slot; what sanitising may add is let pass."""
     group = case.index.table().groups[0]
     assert len(group.canaries) == 2 and len(group.covered) == 10 and group.edge == 0
     for slot in (*group.covered, *group.canaries):
         for offset in (-0.1, 0.1):
             with pytest.raises(GalleryError, match=r"add up|cannot be"):
                 case.released(moved(case, {slot: offset}))
-        assert case.released(moved(case, {slot: 1e-3})).accepted
+        assert case.released(moved(case, {slot: 5e-4})).accepted
     empty = next(slot for slot in range(32) if slot not in (*group.covered, *group.canaries))
     with pytest.raises(GalleryError, match="cannot be"):
         case.released(moved(case, {empty: 0.1}))
