@@ -8,10 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-torch = pytest.importorskip("torch")
-pytest.importorskip("lightning")
-
+import torch
 from torch import nn
 from torch.nn import functional
 

@@ -18,6 +18,7 @@ __all__ = ["CLAIMS", "run"]
 CLAIMS: Mapping[str, str] = {
     "fairness_fr": "Equal accuracy can hide very different error rates of groups (face recognition).",
     "fairness_fer": "Bias in the data of expression models: stereotypical bias propagates more strongly than representational.",
+    "fer_tta": "Expression models adapt to shifted video by moving the few weights that Fisher information selects.",
     "longitudinal": "Comparison scores over 2.5 years: days differ by more than the trend over the whole period.",
     "pfip": "Preselection and packing find a face among 1,000 encrypted templates within 300 ms, hit rate 100 %.",
     "trust_faa": "One trustworthiness report for tools that analyse facial affect.",
