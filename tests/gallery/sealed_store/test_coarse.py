@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,9 @@ from mien.gallery.sealed.opening import open_sealed
 from mien.gallery.sealed.preselection import shortlist
 from mien.gallery.sealed.probe_device import Probe
 from mien.gallery.sealed.profiles import EVERY, profile
+from mien.gallery.sealed.remote import RemoteEnroller
+from mien.gallery.sealed.server import MatcherServer
+from mien.gallery.sealed.store import Store
 from mien.types import Sample, Template
 
 D, PEOPLE = 128, 80
@@ -186,3 +190,32 @@ def test_groups_alone_do_not_show_the_turn(plain: BaseGallery, path: Path, keys:
         turn = gallery.coarse.reflections.tobytes()
     files = b"".join(file.read_bytes() for file in path.rglob("*") if file.is_file())
     assert turn[:64] not in files
+
+
+def test_two_rounds_over_http(plain: BaseGallery, path: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """With sanitised answers, and a matcher that is asked for groups it does not have."""
+    at = tmp_path_factory.mktemp("safe") / "keys"
+    keys = Keys.generate(profile("standard"))
+    keys.save(at)
+    life.seal(plain, path, keys, preselect=64)
+    matcher = Matcher(Store(path), sanitise=True)
+    with MatcherServer(matcher) as serving:
+        thread = threading.Thread(target=serving.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        try:
+            with open_gallery(serving.address, keys=at) as gallery:
+                assert isinstance(gallery, SealedGallery)
+                gallery.shortlist = 3
+                for number in (5, 60):
+                    (match,) = gallery.search(Template(ROWS[number, 1], "space"), 1)
+                    assert match.subject == f"p{number:02}" and match.score == pytest.approx(1, abs=1e-3)
+                fresh = captured(9)[0]
+                RemoteEnroller(serving.address, at).enrol("edge", [Sample(Template(fresh[0], "space"))])
+                assert gallery.search(Template(fresh[1], "space"), 1)[0].subject == "edge"
+                assert gallery.verify() == []
+            answer = matcher.search(Probe(keys.identity, np.zeros((2, 2, 2, 2048), np.uint32), (0, 99)))
+            assert answer.numbers == (0,) and len(answer.body) == 1
+        finally:
+            serving.shutdown()
+            thread.join()
+    matcher.close()
