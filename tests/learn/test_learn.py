@@ -204,6 +204,19 @@ def test_a_class_without_examples_is_told(toy: Dataset, tmp_path: Path) -> None:
         learn(Spots(epochs=1), without, tmp_path / "run")
 
 
+def test_pictures_that_cannot_be_read_are_listed_and_many_refused(toy: Dataset, tmp_path: Path) -> None:
+    many = pictures(tmp_path / "many", LABELS, each=40, size=24)
+    many.examples[3].media.path.write_bytes(b"no picture")
+    learnt = learn(Spots(epochs=1), many, tmp_path / "run")
+    assert learnt.report is not None
+    (told,) = [problem for problem in learnt.report.problems if problem.kind == "unreadable_train"]
+    assert told.cases == (many.examples[3].name,)
+    for one in toy.examples[:3]:
+        one.media.path.write_bytes(b"")
+    with pytest.raises(EvidenceError, match="3 of 48"):
+        learn(Spots(epochs=1), toy, tmp_path / "other")
+
+
 def test_a_dev_split_is_cut_by_subject(toy: Dataset) -> None:
     unsplit = replace(toy, examples=tuple(replace(one, split="") for one in toy.examples))
     cut = with_dev(unsplit, seed=4)

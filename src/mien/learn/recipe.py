@@ -21,6 +21,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import Dataset as TorchDataset
 
+from mien.report import Problem
+
 if TYPE_CHECKING:
     from torch.optim import Optimizer
     from torch.optim.lr_scheduler import LRScheduler
@@ -38,10 +40,14 @@ class Arrays(TorchDataset[Batch]):
 
     `truth` (n,) int64 is the class of each, -1 where there is none; `subjects` whose each is, for intervals."""
 
-    def __init__(self, tensors: Batch, truth: Tensor, subjects: Sequence[str] = (), names: Sequence[str] = ()) -> None:
+    def __init__(
+        self, tensors: Batch, truth: Tensor, subjects: Sequence[str] = (), names: Sequence[str] = (),
+        problems: Sequence[Problem] = (),
+    ) -> None:  # fmt: skip
         self.tensors = {**tensors, "truth": truth}
         self.subjects = tuple(subjects)
         self.names = tuple(names)
+        self.problems = tuple(problems)  # what could not be read
 
     def __len__(self) -> int:
         return len(self.tensors["truth"])

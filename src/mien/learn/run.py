@@ -108,7 +108,9 @@ def _judged(work: _Work, graph: Path) -> Report:
     has_test = any(one.split == "test" for one in work.source.examples)
     data = recipe.data(work.source, "test") if has_test else work.parts["dev"]
     report = recipe.measured(_affect(recipe, data, run_graph(graph, recipe, data)))
-    problems = (*work.source.problems, *report.problems)
+    parts = {**work.parts, "test": data} if has_test else work.parts
+    unread = [problem for part in parts.values() for problem in part.problems]
+    problems = (*work.source.problems, *unread, *report.problems)
     if not has_test:
         words = "There is no test split: the figures are of the dev split, on which the epoch and the temperature were chosen."
         problems = (Problem("no_test_split", words, (), len(data)), *problems)

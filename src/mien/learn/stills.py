@@ -11,14 +11,15 @@ import torch
 from mien.errors import EvidenceError, MienError
 from mien.learn.data.example import Dataset, Example, Split
 from mien.learn.recipe import Arrays
+from mien.report import Problem
 from mien.types import U8
 
 _UNREADABLE = 0.02  # share of pictures that may be missing before the data set is refused
 
 
 def stills(source: Dataset, split: Split, labels: Sequence[str], size: int, grey: bool = True) -> Arrays:
-    """The labelled pictures of a split: `pixels` (n, size, size, 1 or 3) uint8. Unreadable ones are left out, and counted
-    by the reader's problems where they are few.
+    """The labelled pictures of a split: `pixels` (n, size, size, 1 or 3) uint8. Those that cannot be read are left
+    out and listed among `problems`.
 
     Raises EvidenceError for an empty split, for a class without an example, and where more than 2 % cannot be read."""
     chosen = [one for one in source.of(split).examples if one.label in labels]
@@ -46,7 +47,13 @@ def stills(source: Dataset, split: Split, labels: Sequence[str], size: int, grey
     pixels = torch.from_numpy(np.stack([found for found in read if found is not None]))
     truth = torch.tensor([labels.index(str(one.label)) for one in kept])
     subjects = [one.subject or one.name for one in kept]
-    return Arrays({"pixels": pixels}, truth, subjects, [one.name for one in kept])
+    return Arrays({"pixels": pixels}, truth, subjects, [one.name for one in kept], _problems(chosen, read, split))
+
+
+def _problems(chosen: Sequence[Example], read: Sequence[U8 | None], split: Split) -> list[Problem]:
+    bad = tuple(one.name for one, pixels in zip(chosen, read, strict=True) if pixels is None)
+    words = f"A picture of the {split} split that cannot be read; it was left out."
+    return [Problem(f"unreadable_{split}", words, bad)] if bad else []
 
 
 def _read(example: Example, size: int, grey: bool) -> U8 | None:
