@@ -131,12 +131,14 @@ def test_a_split_is_read_from_the_zip(tmp_path: Path) -> None:
 def test_what_is_no_fer2013(tmp_path: Path) -> None:
     with pytest.raises(MediaNotFound, match=r"gone\.zip"):
         fer2013.read(tmp_path / "gone.zip", "train")
-    with pytest.raises(InputError, match=r"fer2013/public_test/CLASS"):
+    with pytest.raises(InputError, match=r"not in the layout fer2013"):
         fer2013.read(zipped(tmp_path / "other.zip", ["a/b.png"]), "public_test")
+    with pytest.raises(InputError, match="no pictures of public_test"):
+        fer2013.read(zipped(tmp_path / "part.zip", ["fer2013/train/sad/1.png"]), "public_test")
     with pytest.raises(InputError, match="32 x 32"):
         fer2013.read(zipped(tmp_path / "small.zip", ["fer2013/train/sad/1.png"], 32), "train")
     (tmp_path / "no.zip").write_text("no zip")
-    with pytest.raises(InputError, match="is no zip"):
+    with pytest.raises(InputError, match="a file that is no zip"):
         fer2013.read(tmp_path / "no.zip", "train")
 
 

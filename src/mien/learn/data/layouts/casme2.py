@@ -9,10 +9,10 @@ is "/" and one interval does not fit its folder; both are known to users of the 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from mien.learn.data.classes import lacking
 from mien.learn.data.example import Dataset, Example, Media
 from mien.learn.data.frames import frames, holders, joined
 from mien.learn.data.reading import Reading, labels_of
@@ -45,14 +45,14 @@ def read(root: Path) -> Dataset:
     for copy in held[1:]:
         at.found.add("other_copy", "is another copy of the clips and was not read", copy or "the folder itself")
     examples = tuple(_examples(at, tables[-1], held[0]))
-    lacking(at.found, examples, LABELS)
     return at.done(examples, labels_of(examples, LABELS))
 
 
-def _examples(at: Reading, name: str, held: str) -> Iterator[Example]:
-    read_table = table(at.tree.path(name), _COLUMNS, ("subject", "filename", "onset", "offset", "emotion"))
+def _examples(at: Reading, list_: str, held: str) -> Iterator[Example]:
+    read_table = table(at.tree.path(list_), _COLUMNS, ("subject", "filename", "onset", "offset", "emotion"))
     if read_table.odd:
-        at.odd(name)
+        at.odd(list_)
+    met: Counter[str] = Counter()
     for where, row in read_table.rows:
         subject = f"sub{row['subject'].removeprefix('sub').zfill(2)}"
         folder = at.folder(joined(held, subject, row["filename"]), where)
@@ -63,8 +63,10 @@ def _examples(at: Reading, name: str, held: str) -> Iterator[Example]:
         if span is None:
             continue
         coded = at.coded(span, row, where, "micro")
+        name = f"{subject}/{row['filename']}"
+        met[name] += 1
         yield Example(
-            name=f"{subject}/{row['filename']}",
+            name=name if met[name] == 1 else f"{name}#{met[name]}",  # a clip with several intervals
             media=Media(at.tree.path(folder), "frames", fps=FPS),
             label=coded.label or None,
             subject=subject,

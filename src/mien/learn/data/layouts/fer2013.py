@@ -56,7 +56,7 @@ def fits(root: Path) -> bool:
     if root.is_file():
         return zipfile.is_zipfile(root) and _official(_of_zip(root))
     tree = Tree(root)
-    return bool(tree.search(_TABLE, deepest=1)) or _official(_of_tree(tree, 1))
+    return bool(tree.search(_TABLE, deepest=1)) or _official(_of_tree(tree, 2))
 
 
 def read(root: Path) -> Dataset:
@@ -70,7 +70,7 @@ def read(root: Path) -> Dataset:
     tables = at.tree.search(_TABLE, deepest=2)
     if tables:
         return table(at.tree.path(tables[0]))
-    return _done(root, at.found, _examples(_of_tree(at.tree, 2), at.found))
+    return _done(root, at.found, _examples(_of_tree(at.tree, 3), at.found))
 
 
 def table(path: Path) -> Dataset:
@@ -137,7 +137,7 @@ def _examples(files: Iterable[_File], found: Found) -> list[Example]:
             split = USAGES[match[1].lower()]
             if file.folder.lower() != "test" or split == "train":
                 found.add("other_split", _SPLIT, name)
-        key = file.name.lower() if match else name
+        key = f"{file.label}/{file.name}".lower() if match else name  # numbers alone are not unique
         if key in made:
             found.add("twice", _TWICE, name)
             continue

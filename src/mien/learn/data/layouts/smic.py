@@ -14,7 +14,6 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from mien.learn.data.classes import lacking
 from mien.learn.data.example import Dataset, Example, Media, Span
 from mien.learn.data.frames import frames, whole
 from mien.learn.data.reading import Reading
@@ -46,7 +45,6 @@ def read(root: Path) -> Dataset:
     if not cameras:
         at.refuse()
     examples = [one for camera, folder in cameras for one in _clips(at, camera, folder)]
-    lacking(at.found, examples, LABELS)
     return at.done(examples, tuple(word for word in LABELS if any(one.label == word for one in examples)))
 
 
