@@ -158,8 +158,9 @@ def _told(
     clean = gain(world.table(OURS, "clean", "ordered"), world.table("none", "clean", "ordered"))
     ours = world.shifted(OURS, "ordered", shifts)
     harmed, worst = harm(ours, base["ordered"])
+    few = shifts[:ABLATED]
     against = {
-        name: gain(ours, world.shifted(name, "ordered", shifts))
+        name: gain(world.shifted(OURS, "ordered", few), world.shifted(name, "ordered", few))
         for name in ("all weights", "importance from 16 frames")
     }
     checks = _checks(gains, clean, harmed, against)
