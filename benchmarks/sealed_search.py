@@ -2,7 +2,7 @@
 
     OMP_NUM_THREADS=1 python benchmarks/sealed_search.py
     OMP_NUM_THREADS=1 python benchmarks/sealed_search.py --people 1000 --rivals 1000
-    OMP_NUM_THREADS=1 python benchmarks/sealed_search.py --million            # 8 GB of memory
+    OMP_NUM_THREADS=1 python benchmarks/sealed_search.py --million            # 11 GB of memory
 
 Everything of one size is timed in turns in one run: CPU time of the process, linear algebra on one thread, medians with
 intervals of a bootstrap over rounds. Goals are ratios of these. Templates are simulated; every gallery is really encrypted,
