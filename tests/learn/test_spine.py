@@ -50,7 +50,7 @@ class Spots(Recipe):
     def mouth(self) -> Mouth:
         return Mouth((24, 24))
 
-    def data(self, source: Dataset, split: str) -> Arrays:  # type: ignore[override]
+    def data(self, source: Dataset, split: str) -> Arrays:
         return stills(source, split, LABELS, 24)  # type: ignore[arg-type]
 
     def build(self) -> nn.Module:
