@@ -10,6 +10,7 @@ import torch
 
 from mien.errors import EvidenceError, MienError
 from mien.learn.data.example import Dataset, Example, Split
+from mien.learn.data.words import emotion
 from mien.learn.recipe import Arrays
 from mien.report import Problem
 from mien.types import U8
@@ -22,13 +23,15 @@ def stills(source: Dataset, split: Split, labels: Sequence[str], size: int, grey
     out and listed among `problems`.
 
     Raises EvidenceError for an empty split, for a class without an example, and where more than 2 % cannot be read."""
-    chosen = [one for one in source.of(split).examples if one.label in labels]
+    places = {emotion(label): place for place, label in enumerate(labels)}  # "happy" and "happiness" are one class
+    chosen = [one for one in source.of(split).examples if emotion(str(one.label)) in places]
     if not chosen:
         raise EvidenceError(
             f"The data ({source.layout}) have no labelled picture in the split '{split}'.",
             f"It needs some of each of {', '.join(labels)}.",
         )
-    missing = sorted(set(labels) - {one.label for one in chosen})
+    met = {emotion(str(one.label)) for one in chosen}
+    missing = sorted(label for label in labels if emotion(label) not in met)
     if missing and split == "train":
         raise EvidenceError(
             f"The training split of {source.layout} has no picture of {', '.join(missing)}.",
@@ -45,7 +48,7 @@ def stills(source: Dataset, split: Split, labels: Sequence[str], size: int, grey
         )
     kept = [chosen[index] for index in good]
     pixels = torch.from_numpy(np.stack([found for found in read if found is not None]))
-    truth = torch.tensor([labels.index(str(one.label)) for one in kept])
+    truth = torch.tensor([places[emotion(str(one.label))] for one in kept])
     subjects = [one.subject or one.name for one in kept]
     return Arrays({"pixels": pixels}, truth, subjects, [one.name for one in kept], _problems(chosen, read, split))
 
