@@ -135,26 +135,13 @@ def test_what_a_layout_cannot_hold_is_refused(
     assert not (tmp_path / "data").exists()
 
 
-def test_the_heart_rate_is_in_the_pixels(stub: Maker, few: Few, tmp_path: Path) -> None:
+def test_the_heart_rate_is_in_the_pixels(
+    stub: Maker, few: Few, tmp_path: Path, rate_of: Callable[[Path, Truth], float]
+) -> None:
     """The green channel's mean over the face, by its strongest frequency: within 2 bpm of the truth."""
     known = made(few("pulse", layout="ubfc", fps=15.0), tmp_path, stub)
     for truth in known.values():
         assert rate_of(tmp_path / truth.media["video"], truth) == pytest.approx(truth.heart_rate, abs=2.0)
-
-
-def rate_of(video: Path, truth: Truth) -> float:
-    """bpm by the strongest frequency of the skin's mean green between 40 and 180 bpm, after the trend is taken off."""
-    from scipy.signal import detrend, periodogram
-
-    with open_video(video) as opened:
-        greens = []
-        for frame, known in zip(opened.frames(), truth.frames, strict=True):
-            x0, y0, x1, y1 = (int(one) for one in known.box)
-            third = (y1 - y0) // 3
-            greens.append(frame.pixels[y0 + third : y1 - third, x0 + third // 2 : x1 - third // 2, 1].mean())
-    frequencies, power = periodogram(detrend(np.array(greens)), truth.fps, "hann", nfft=2**15)
-    band = (frequencies > 40 / 60) & (frequencies < 180 / 60)
-    return float(60 * frequencies[band][power[band].argmax()])
 
 
 def test_votes_are_ten_and_nearest_to_the_shares() -> None:
