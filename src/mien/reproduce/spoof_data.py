@@ -27,9 +27,9 @@ UNSEEN: dict[Kind, Kind] = {"print": "replay", "replay": "print"}  # trained on 
 class Sizes:
     """How many people."""
 
-    train: int = 800
-    dev: int = 150
-    test: int = 350
+    train: int = 300
+    dev: int = 60
+    test: int = 100
 
     @property
     def all(self) -> int:
