@@ -115,7 +115,11 @@ def told(scores: F64) -> dict[str, float]:
     mated, nonmated = np.diag(scores).copy(), scores[~np.eye(len(scores), dtype=bool)][:50_000]
     value = linkability.d_sys(mated, nonmated)
     resampled = linkability.replicates(
-        mated, nonmated, 1.0, None, linkability.draws_of_scores((len(mated), len(nonmated)), 200, 0)
+        mated,
+        nonmated,
+        1.0,
+        linkability.edges_of(mated, nonmated),
+        linkability.draws_of_scores((len(mated), len(nonmated)), 200, 0),
     )
     floor = float(np.quantile(linkability.shuffled(mated, nonmated), 0.975))
     metric = linkability.with_interval(value, resampled, floor, (len(mated), len(nonmated)))
