@@ -67,7 +67,7 @@ def above_hairline(points: F32) -> F32:
     front = 10.4 - 0.05 * np.clip(x - 2.0, 0, None) ** 2.3
     behind = np.interp(z, [-6, -3, -1.5, 0.5], [-4.5, -2.5, 1.0, 2.5])
     share = np.clip((z - 1.2) / 3.0, 0, 1)
-    ear = np.clip((x - 7.0) / 0.5, 0, 1) * np.clip((6.2 - y) / 1.5, 0, 1) * (z < 2.2) * (z > -4.5)
+    ear = np.clip((x - 7.3) / 0.3, 0, 1) * np.clip((5.0 - y) / 0.7, 0, 1) * (z < 2.0) * (z > -3.8)
     return np.asarray(y - (behind * (1 - share) + front * share) - 9 * ear, np.float32)
 
 
@@ -169,7 +169,7 @@ def _openness(model: FaceModel) -> F32:
     inside = np.unique(model.triangles[~np.isin(model.material, (FACE, BACK, EYE_LEFT, EYE_RIGHT, SOCKET))])
     seen = np.setdiff1d(inside, model.triangles[model.material == FACE])
     made = _shares(model, rest, np.arange(len(rest)))
-    made[seen] = _shares(model, wide, seen)
+    made[seen] = 0.4 + 0.6 * _shares(model, wide, seen)  # lit through the lips, which the rays near them underrate
     return made
 
 

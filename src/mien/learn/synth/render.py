@@ -25,7 +25,7 @@ from mien.learn.synth.trace import Mesh
 from mien.learn.synth.units import blendshapes
 from mien.types import F32, U8
 
-_PERSONS = 48  # that an engine remembers; about 6 MB each
+_PERSONS = 16  # that an engine remembers; about 12 MB each
 _INNER = np.array([(-0.25, -0.25), (0.25, -0.25), (-0.25, 0.25), (0.25, 0.25)], np.float32)  # of an edge's pixel
 _INSIDE = 0.7  # of the key light reaches eyes and mouth, where shadows are not cast
 _EDGED = np.array([0, 1, 2, 3, 3, 1, 1, 1], np.int8)  # parts of one number have no edge between them
@@ -60,7 +60,7 @@ class Engine:
     """Renders one face model."""
 
     def __init__(self, model: FaceModel) -> None:
-        self._model, self._maps, self._topology = model, maps_of(model), Topology(model)
+        self.model, self._maps, self._topology = model, maps_of(model), Topology(model)
         corners = np.unique(model.triangles[model.material == FACE])
         x, y, z = model.neutral[corners].T
         self._hairline: I32 = corners[(np.abs(x) < 3.5) & (np.abs(y - 9.5) < 0.6) & (z > 5)].astype(np.int32)
@@ -72,7 +72,7 @@ class Engine:
         """One frame. Raises InputError for action units, weather or occluders that the engine does not have."""
         shot = self._shot(person, state, scene)
         camera, frame = shot.camera, self._known(person).frame
-        landmarks = camera.project(shot.posed[self._model.landmarks])
+        landmarks = camera.project(shot.posed[self.model.landmarks])
         points, box = geometry.truth(landmarks, camera.project(shot.posed[frame.hairline]))
         colour, mask, depth = self._picture(shot)
         clean = Rendered(np.empty(0, np.uint8), points, landmarks, box, mask, depth)
@@ -84,17 +84,17 @@ class Engine:
             if len(self._people) >= _PERSONS:
                 del self._people[next(iter(self._people))]
             looks = looks_of(person, self._maps)
-            bald = self._model.rest(person.shape)
-            frame = geometry.frame_of(self._model, bald, self._hairline)
+            bald = self.model.rest(person.shape)
+            frame = geometry.frame_of(self.model, bald, self._hairline)
             away = (bald - _CREST) / length(bald - _CREST)
             rest = np.asarray(bald + away * (looks.thickness * self._maps.stand)[:, None], np.float32)
             fields = self._topology.rest_fields(rest, self._maps)
-            solid = Mesh(rest, self._model.triangles[self._model.material < GUMS])
+            solid = Mesh(rest, self.model.triangles[self.model.material < GUMS])
             self._people[key] = _Known(rest, frame, looks, fields, solid)
         return self._people[key]
 
     def _shot(self, person: Person, state: State, scene: Scene) -> _Shot:
-        known, model, topology = self._known(person), self._model, self._topology
+        known, model, topology = self._known(person), self.model, self._topology
         vertices = model.express(known.rest, blendshapes(state))
         geometry.turn_eyes(vertices, self._eyes, state.gaze)
         turn = geometry.rotation(*state.pose)
@@ -129,7 +129,7 @@ class Engine:
 
     def _cast(self, shot: _Shot, wanted: Mask, reach: float, rays: F32) -> Samples:
         seen = shot.candidates.meeting(wanted, reach)
-        mesh = Mesh(shot.posed, self._model.triangles[seen], shot.camera.distance)
+        mesh = Mesh(shot.posed, self.model.triangles[seen], shot.camera.distance)
         return self._topology.cast(mesh, seen, shot.fields, rays)
 
 

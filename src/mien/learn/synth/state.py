@@ -51,8 +51,11 @@ class Scene:
     """Light, camera and what spoils the picture."""
 
     size: int = 128  # px of the square picture
-    fill: float = 0.8  # share of the picture's height that the face (chin to brow and as much above) takes
-    centre: tuple[float, float] = (0.0, 0.0)  # where the head is, px from the picture's centre, x right, y down
+    fill: float = 0.8  # share of the picture's height from the chin to the hairline, at rest and seen from the front
+    centre: tuple[float, float] = (
+        0.0,
+        0.0,
+    )  # where the head's middle is, px from the picture's centre, x right, y down
     focal: float = 3.0  # focal length over sensor height; small: wide angle, near
     light: tuple[float, float] = (0.4, 0.5)  # key light: yaw (to the subject's left), pitch (up), radians
     key: float = 0.8  # strength of the key light

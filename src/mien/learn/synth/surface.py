@@ -86,14 +86,7 @@ class Topology:
         x, y, z = faces.T
         px, py, pz = posed[self._first].T
         kept = px * x + py * y + (pz - camera.distance) * z < 0
-        marks = np.stack([u, v], 1)[self.model.landmarks]
-        for kind, (first, last) in _OPENINGS.items():
-            rows = self._rows[kind]
-            low, high = marks[first:last].min(0), marks[first:last].max(0)
-            margin = 2 + 0.06 * (high - low).max() + 0.2 * (high - low).min()
-            for axis, least, most in ((u, low[0], high[0]), (v, low[1], high[1])):
-                a = axis[self._first[rows]]
-                kept[rows] &= (a > least - margin) & (a < most + margin)
+        self.openings(kept, np.stack([u, v], 1)[self.model.landmarks], (u, v))
         seen = np.flatnonzero(kept).astype(np.int32)
         i, j, k = self._first[seen], self._second[seen], self._third[seen]
         spans = []
@@ -101,6 +94,16 @@ class Topology:
             a, b, c = axis[i], axis[j], axis[k]
             spans += [np.minimum(np.minimum(a, b), c), np.maximum(np.maximum(a, b), c)]
         return Candidates(seen, *spans)
+
+    def openings(self, kept: Mask, marks: F32, places: tuple[F32, F32]) -> None:
+        """Drop from (T,) `kept` what lies behind skin: parts of eyes and mouth far from their opening's landmarks."""
+        for kind, (first, last) in _OPENINGS.items():
+            rows = self._rows[kind]
+            low, high = marks[first:last].min(0), marks[first:last].max(0)
+            margin = 2 + 0.06 * (high - low).max() + 0.2 * (high - low).min()
+            for axis, least, most in zip(places, low, high, strict=True):
+                a = axis[self._first[rows]]
+                kept[rows] &= (a > least - margin) & (a < most + margin)
 
     def rest_fields(self, rest: F32, maps: Maps) -> F32:
         """(V, 18) what samples of a person interpolate; the normals of each frame are still to be filled in."""
