@@ -143,3 +143,9 @@ def test_no_layout_none_that_fits_and_several(tmp_path: Path) -> None:
     (tmp_path / "fer2013new.csv").write_text("Usage\n")
     with pytest.raises(UsageError, match="looks like fer2013 and like ferplus"):
         read(tmp_path)
+
+
+def test_the_guide_lists_every_layout_as_it_is() -> None:
+    guide = (Path(__file__).parents[3] / "docs/guides/datasets.md").read_text(encoding="utf8")
+    for name, layout in LAYOUTS.items():
+        assert f"| `{name}` | {layout.title} | {layout.holds} | {layout.wants} |" in guide, name
