@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from mien.errors import UsageError
 from mien.learn.data.example import Dataset, Example, Media, Span
 from mien.learn.data.frames import Frames, frames, holders, interval
+from mien.learn.data.pixels import count_frames, read_frames
 from mien.learn.data.protocols import protocols_of, under
 from mien.learn.data.spans import cut
 from mien.learn.data.trees import Tree
@@ -111,3 +112,21 @@ def test_under_turns_to_a_protocol_and_leaves_out_the_rest() -> None:
     assert [(one.name, one.split) for one in under(data, "2.1").examples] == [("a", "test")]
     with pytest.raises(UsageError, match=r"x as read has no protocol 9; it has 1, 2\.1"):
         under(data, "9")
+
+
+def test_the_frame_that_a_coder_named_is_the_one_that_is_read(tmp_path: Path) -> None:
+    """Numbers on the table, places on the timeline and pixels agree, in a whole clip and in one cut out of it."""
+    from PIL import Image
+
+    for number in range(8, 13):  # in order of names 10 comes before 8
+        Image.new("RGB", (16, 16), (number * 20,) * 3).save(tmp_path / f"img{number}.png")
+    Image.new("RGB", (16, 16)).save(tmp_path / "about.png")
+    span = interval(("9", "10", "12"), frames(Tree(tmp_path), ""))
+    assert isinstance(span, Span) and span.apex is not None
+    whole = Example("v", Media(tmp_path, "frames"), spans=(span,))
+    (part,) = cut(Dataset("x", (whole,))).examples
+    seen = read_frames(whole.media, [span.onset, span.apex, span.offset])[:, 0, 0, 0]
+    assert seen.tolist() == [180, 200, 240]
+    own = part.spans[0]
+    assert own.apex is not None and count_frames(part.media) == 4
+    assert read_frames(part.media, [own.onset, own.apex, own.offset])[:, 0, 0, 0].tolist() == [180, 200, 240]

@@ -35,7 +35,7 @@ def pictures(folder: Path, names: Iterable[str]) -> None:
 
 
 def numbered(dataset: Dataset) -> dict[str, int]:
-    return {problem.kind: problem.number for problem in dataset.problems if problem.kind != "absent_class"}
+    return {problem.kind: problem.number for problem in dataset.problems}
 
 
 CASME2 = [
@@ -83,7 +83,16 @@ def test_casme2(tmp_path: Path) -> None:
     assert third.spans[0].units == ("AU4",)
     assert data.labels == ("happiness", "disgust", "others")
     assert numbered(data) == {"other_copy": 1, "unread_units": 1, "bad_interval": 1, "absent_folder": 1, "outside": 1}
-    assert all(case.startswith(("row", "Cropped")) for one in data.problems[:-1] for case in one.cases)
+    assert all(case.startswith(("row", "Cropped")) for one in data.problems for case in one.cases)
+
+
+def test_casme2_with_several_intervals_in_a_clip(tmp_path: Path) -> None:
+    rows = [CASME2, *[[1, "EP02_01f", None, at, at + 1, at + 2, None, "12", "happiness"] for at in (1, 5, 8)]]
+    book(tmp_path / "CASME2-coding-20190701.xlsx", {"Sheet1": rows})
+    pictures(tmp_path / "CASME2_RAW_selected/sub01/EP02_01f", (f"img{n}.jpg" for n in range(1, 12)))
+    data = casme2.read(tmp_path)
+    assert [one.name for one in data.examples] == ["sub01/EP02_01f", "sub01/EP02_01f#2", "sub01/EP02_01f#3"]
+    assert [one.spans[0].onset for one in data.examples] == [0, 4, 7]
 
 
 def make_samm(root: Path) -> None:

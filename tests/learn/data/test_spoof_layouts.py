@@ -89,6 +89,12 @@ def make_casia(root: Path) -> None:
     (root / "test_release/3/HR_4.avi").rename(root / "test_release/3/HR_9.avi")
 
 
+def test_two_videos_of_one_name_are_told(tmp_path: Path) -> None:
+    make_msu(tmp_path / "a")
+    make_msu(tmp_path)
+    assert numbered(msu_mfsd.read(tmp_path))["twice"] == 24
+
+
 def test_a_set_without_attacks_is_told(tmp_path: Path) -> None:
     touch(tmp_path / "train_release/1/1.avi")
     assert {one.kind: one.cases for one in casia_fasd.read(tmp_path).problems}["absent_class"] == ("attack",)

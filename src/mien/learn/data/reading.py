@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
@@ -77,7 +77,7 @@ class Reading:
 
     def done(self, examples: Iterable[Example], labels: Sequence[str]) -> Dataset:
         """The data set. Raises InputError where nothing of it can be used."""
-        kept = tuple(examples)
+        kept = tuple(self._once(examples))
         if not kept:
             why = "; ".join(f"{one.number} {one.kind}" for one in self.found.problems()) or "it is empty"
             raise InputError(
@@ -85,6 +85,16 @@ class Reading:
                 f"Expected is {self.expected}.",
             )
         return Dataset(self.layout, kept, tuple(labels), self.found.problems())
+
+    def _once(self, examples: Iterable[Example]) -> Iterator[Example]:
+        """Each name once, since folds, samplers and listings go by names."""
+        met: set[str] = set()
+        for one in examples:
+            if one.name in met:
+                self.found.add("twice", "has the name of an earlier example and was left out", one.name)
+            else:
+                met.add(one.name)
+                yield one
 
 
 def unlike(root: Path, layout: str, expected: str, found: str) -> InputError:
