@@ -108,13 +108,13 @@ def test_a_bad_program_is_told_with_its_line(tmp_path: Path) -> None:
     assert "p.toml, line 3: there is no action unit 'AU77'" in result.stderr
 
 
-def test_without_the_face_it_says_how_to_fetch_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_face_it_says_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()
     monkeypatch.setenv("MIEN_MODELS", str(tmp_path))
     monkeypatch.setenv("MIEN_CACHE", str(tmp_path))
     from mien.learn.synth.maker import face_maker
 
-    with pytest.raises(ModelUnavailable, match="mien models fetch ict_face_light"):
+    with pytest.raises(ModelUnavailable, match=r"set MIEN_MODELS to it\..*mien models verify ict_face_light"):
         face_maker()
 
 

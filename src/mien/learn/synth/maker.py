@@ -28,11 +28,12 @@ class FaceMaker:
 
 
 def face_maker() -> FaceMaker:
-    """The registry's face model. Raises ModelUnavailable with how to fetch it, ModelCorrupt."""
+    """The registry's face model. Raises ModelUnavailable with how to get it, ModelCorrupt."""
     card = models.card(MODEL)
     try:
         (path,) = models.ready(card).values()
     except ModelUnavailable as error:
-        remedy = f"Fetch it with: mien models fetch {MODEL}"
-        raise ModelUnavailable(error.message, f"{remedy} (or {error.remedy[:1].lower()}{error.remedy[1:]})") from error
+        pull = f"Run: mien models pull {MODEL}. Or: " if any(file.sources for file in card.files) else ""
+        check = f"Then: mien models verify {MODEL}"
+        raise ModelUnavailable(error.message, f"{pull}{error.remedy} {check}") from error
     return FaceMaker(path, models.digest(card))

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from PIL.ImageDraw import ImageDraw
 
 _TILE, _LINE, _PAD, _ACROSS, _DOWN = 128, 16, 4, 8, 8  # px, px, px, tiles, tiles
+_T = TypeVar("_T")
 _INK, _PALE, _BAR = (24, 24, 27), (113, 113, 122), (37, 99, 235)
 
 
@@ -26,13 +28,14 @@ def draw_sheet(wanted: Wanted, folder: Path, names: Sequence[str]) -> None:
 
     from mien.media.text import draw_text, fitted
 
-    shown = _spread(names, _ACROSS * _DOWN if wanted.kind == "stills" else _DOWN)
-    rows = []
-    for truth in truths(folder, shown):
-        places = [0] if wanted.kind == "stills" else _moments(truth)
-        rows.append((truth, [(place, pixels) for place, pixels in _pixels(folder, truth, places)]))
-    tiles = [(truth, place, pixels) for truth, found in rows for place, pixels in found]
-    down = -(-len(tiles) // _ACROSS)
+    rows: list[list[tuple[Truth, int, U8]]] = []
+    for group in _groups(wanted, names):
+        found = list(truths(folder, group))
+        places = [[0]] * len(found) if wanted.kind == "stills" else [_moments(truth) for truth in found]
+        rows.append(
+            [(truth, *one) for truth, at in zip(found, places, strict=True) for one in _pixels(folder, truth, at)]
+        )
+    down = len(rows)
     cell = _TILE + 2 * _LINE + _PAD
     sheet = Image.new("RGB", (_ACROSS * (_TILE + _PAD) + _PAD, down * cell + _LINE + 3 * _PAD), "white")
     draw = ImageDraw.Draw(sheet)
@@ -40,12 +43,12 @@ def draw_sheet(wanted: Wanted, folder: Path, names: Sequence[str]) -> None:
         f"Synthetic. {wanted.program.name}: {len(names)} {wanted.kind}, {wanted.subjects} subjects, seed {wanted.seed}"
     )
     draw_text(draw, (_PAD, _LINE), fitted(words, 13, sheet.width - 2 * _PAD), 13, _INK)
-    for number, (truth, place, pixels) in enumerate(tiles):
-        left = _PAD + number % _ACROSS * (_TILE + _PAD)
-        top = _LINE + 3 * _PAD + number // _ACROSS * cell
+    tiles = [(row, column, tile) for row, found in enumerate(rows) for column, tile in enumerate(found)]
+    for row, column, (truth, place, pixels) in tiles:
+        left, top = _PAD + column * (_TILE + _PAD), _LINE + 3 * _PAD + row * cell
         tile = Image.fromarray(pixels).resize((_TILE, _TILE), Image.Resampling.LANCZOS)
         sheet.paste(tile, (left, top))
-        first, second = _captions(truth, place, wanted, number % _ACROSS == 0)
+        first, second = _captions(truth, place, wanted, column == 0)
         draw_text(draw, (left + 1, top + _TILE + 12), fitted(first, 11, _TILE - 2), 11, _INK)
         draw_text(draw, (left + 1, top + _TILE + _LINE + 11), fitted(second, 10, _TILE - 2), 10, _PALE)
         _bar(draw, truth, place, (left, top + _TILE + 2 * _LINE - 1))
@@ -106,8 +109,19 @@ def _pixels(folder: Path, truth: Truth, places: Sequence[int]) -> list[tuple[int
     return [(place, found[place]) for place in places]
 
 
-def _spread(names: Sequence[str], count: int) -> list[str]:
-    """Up to `count` names drawn from all, in their order: steps of equal length could meet the same label each time."""
-    if len(names) <= count:
-        return list(names)
-    return [names[int(at)] for at in sorted(np.random.default_rng(0).choice(len(names), count, replace=False))]
+def _groups(wanted: Wanted, names: Sequence[str]) -> list[list[str]]:
+    """Names of each row: a clip; a subject's stills, where a row holds them; any stills, where not."""
+    if wanted.kind == "clips":
+        return [[name] for name in _spread(names, _DOWN)]
+    by_subject = [list(group) for _, group in groupby(names, lambda name: name.partition("-")[0])]
+    if all(1 < len(group) <= _ACROSS for group in by_subject):
+        return [by_subject[at] for at in _spread(range(len(by_subject)), _DOWN)]
+    shown = _spread(names, _ACROSS * _DOWN)
+    return [shown[at : at + _ACROSS] for at in range(0, len(shown), _ACROSS)]
+
+
+def _spread(things: Sequence[_T], count: int) -> list[_T]:
+    """Up to `count` drawn from all, in their order: steps of equal length could meet the same label each time."""
+    if len(things) <= count:
+        return list(things)
+    return [things[int(at)] for at in sorted(np.random.default_rng(0).choice(len(things), count, replace=False))]
