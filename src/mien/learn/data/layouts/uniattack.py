@@ -11,7 +11,8 @@ In the challenge:
 After the data set's readme (liuajian/CASIA-FAS-Dataset) and loaders of the challenge. The split is that of protocol 1; those
 of the others stand in `group` ("protocol 2.1": test has physical attacks only; "protocol 2.2": digital ones), see
 `protocols.under`. In the challenge people are not told. The readme calls live 1 in one place; the lists, and two loaders of
-the challenge, have 0 for live: a list of the challenge whose counts say otherwise is refused.
+the challenge, have 0 for live: a list of the challenge whose counts say otherwise is refused. The published lists of
+protocol 2 name each live video five times; it is one example here.
 """
 
 from __future__ import annotations
