@@ -134,6 +134,14 @@ class KeyHolder:
         return tuple(table.numbers[number] for number in groups_of(rows, index.head.layout.slots).tolist())
 
     def _scores(self, index: Index, table: Table, probe: Probe, response: Response) -> F64:
+        """Raises GalleryError for an answer that fails its checks, and counts those that a matcher could learn from."""
+        try:
+            return self._checked(index, table, probe, response)
+        except _Refused:
+            self.ledger.refuse()
+            raise
+
+    def _checked(self, index: Index, table: Table, probe: Probe, response: Response) -> F64:
         layout = index.head.layout
         if response.revision != index.head.revision or response.numbers != table.numbers:
             raise _refused("it is of another state of the gallery")
@@ -163,7 +171,11 @@ class KeyHolder:
         return self._plan[1]
 
 
-def _refused(why: str) -> GalleryError:
-    return GalleryError(
+class _Refused(GalleryError):
+    """An answer failed its checks."""
+
+
+def _refused(why: str) -> _Refused:
+    return _Refused(
         f"The matcher's answer is refused: {why}.", "Check the gallery, then the matcher; nothing was decided."
     )

@@ -1,4 +1,5 @@
-"""What a key holder remembers beside the keys: searches done today, and the newest state of each gallery it has seen.
+"""What a key holder remembers beside the keys: searches done today, answers refused, and the newest
+state of each gallery it has seen.
 
 The second finds a gallery that was put back to an older state (a backup restored, a matcher that hides the last change), as
 long as this key holder saw the newer one. It cannot find: a change that this key holder never saw and that is then hidden; two
@@ -23,6 +24,9 @@ FILE = "ledger.json"
 # Searches a day. Measured (docs/concepts/sealed-threat-model.md): who begins with an accepted picture, at a cosine of 0.65 to
 # the template, is at 0.73 after 100 chosen searches, at 0.87 after 300 and at 1.00 after 600.
 PER_DAY = 100
+# Answers that failed their checks, in all, before these keys answer no more: each refusal tells a lying matcher up to a bit of
+# the key that opens probes, and honest matchers have none.
+REFUSALS = 50
 
 
 class Ledger:
@@ -45,9 +49,15 @@ class Ledger:
             notes["per_day"] = per_day
 
     def spend(self, searches: int = 1) -> None:
-        """Count searches before they are answered. Raises GalleryError when the day's quota would be passed."""
+        """Count searches before they are answered. Raises GalleryError when the day's quota would be passed, or where too many
+        answers were refused."""
         today = datetime.now(UTC).date().isoformat()
         with self._changing() as notes:
+            if notes.get("refused", 0) >= REFUSALS:
+                raise GalleryError(
+                    f"{REFUSALS} answers of matchers failed their checks: somebody may be probing these keys.",
+                    f'Look at the matcher, then rotate the keys, or take "refused" out of {self.path or "the ledger"}.',
+                )
             used = notes.get("used", 0) if notes.get("day") == today else 0
             quota = int(notes.get("per_day", PER_DAY))
             if used + searches > quota:
@@ -56,6 +66,16 @@ class Ledger:
                     f'Wait until tomorrow (UTC), or set "per_day" in {self.path or "the ledger"} to what your doors need.',
                 )
             notes |= {"day": today, "used": used + searches}
+
+    def refuse(self) -> None:
+        """Count an answer that failed its checks."""
+        with self._changing() as notes:
+            notes["refused"] = notes.get("refused", 0) + 1
+
+    def forgive(self) -> None:
+        """Count refusals anew, with new keys."""
+        with self._changing() as notes:
+            notes.pop("refused", None)
 
     def witness(self, head: Head, where: str) -> bool:
         """Remember a gallery's state; False when it is older than one that was seen, or another of the same age."""

@@ -161,6 +161,7 @@ def finish_rotation(at: Path, identity: str) -> None:
             (fresh / name).replace(at / name)
     plain.sync_folder(at)
     fresh.rmdir()
+    Ledger(at).forgive()
 
 
 def _warn(words: str) -> None:
