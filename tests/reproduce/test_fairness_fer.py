@@ -9,6 +9,7 @@ import pytest
 from scipy.stats import spearmanr
 
 from mien.errors import InputError, MediaNotFound
+from mien.learn import induced_bias
 from mien.reproduce import fer_bias_own as own
 from mien.reproduce import fer_bias_published as published
 from mien.reproduce.claim import Context
@@ -110,7 +111,7 @@ def test_bias_is_dealt_as_asked(strength: float) -> None:
     labels = np.repeat(np.arange(7), 40)
     for kind in own.KINDS:
         share = own.shares(kind, strength)
-        group = own.dealt(labels, share, np.random.default_rng(1))
+        group = induced_bias.dealt(labels, share, np.random.default_rng(1))
         found = np.array([group[labels == number].mean() for number in range(7)])
         assert found == pytest.approx(share, abs=0.5 / 40)
     assert own.shares(REPRESENTATIONAL, strength).tolist() == [strength] * 7
@@ -121,7 +122,7 @@ def test_bias_is_dealt_as_asked(strength: float) -> None:
 
 def test_spectacles_are_seen_and_nothing_else_changes() -> None:
     pictures = np.random.default_rng(0).integers(0, 255, (3, 48, 48)).astype(np.uint8)
-    drawn = own.spectacles(pictures)
+    drawn = induced_bias.spectacles(pictures)
     changed = (drawn != pictures).any(axis=0)
     assert (pictures != drawn).any() and 0.05 < changed.mean() < 0.15
     assert not changed[:10].any() and not changed[30:].any()

@@ -16,6 +16,12 @@ if TYPE_CHECKING:
 
 # Name -> (class, what it is in one line). The module has the recipe's name.
 RECIPES: dict[str, tuple[str, str]] = {
+    "emotion_cnn": ("EmotionCnn", "Merged data sets, augmentation off and on line, weighted sampling (Kirbiz 2025)."),
+    "cmnet": ("Cmnet", "Whole face and its halves, salient refinement, half-face alignment (CMNet, TIP 2026)."),
+    "fairness_fer": ("FairnessFer", "An expression network trained on data that were biased on purpose."),
+    "midas": ("Midas", "Pairs of clips mixed, with soft labels (MIDAS 2025)."),
+    "rdfer": ("Rdfer", "Hard clips told from wrongly labelled ones by agreement (RDFER 2025)."),
+    "spoof_backbones": ("SpoofBackbones", "MobileNetV2, ResNet-50 or ViT against simulated presentation attacks."),
     "expression_fer": ("ExpressionFer", "The expression judge that mien ships: small residual network on FER2013."),
 }
 
@@ -68,7 +74,12 @@ def _value(recipe: str, key: str, held: Any, word: str) -> Any:
     return word
 
 
+def absent() -> list[str]:
+    """Packages of the extra `learn` that are not installed."""
+    return [name for name in NEEDED if find_spec(name) is None]
+
+
 def need_extra() -> None:
     """Say at once which packages are missing. Raises UsageError."""
-    if absent := [name for name in NEEDED if find_spec(name) is None]:
-        raise UsageError(f"This needs {', '.join(absent)}, not installed here.", 'Run: pip install "mien[learn]".')
+    if missing := absent():
+        raise UsageError(f"This needs {', '.join(missing)}, not installed here.", 'Run: pip install "mien[learn]".')

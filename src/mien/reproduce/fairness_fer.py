@@ -7,6 +7,7 @@ experiment puts bias of both kinds into FER2013, where the groups are drawn onto
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 
@@ -26,7 +27,9 @@ CLAIM = (
 )
 PREDICTIONS = ("golden", "fer_bias_predictions.npz")
 MEASURE = "OD"  # of the checks; the others are in the tables
-AXIS = "drawn spectacles"  # of the own experiment
+AXIS = "drawn spectacles"  # of the own experiments
+OWN, NETWORKS = "own experiment", "own networks"
+MODELS = {OWN: "linear head on fixed patch features", NETWORKS: "recipe fairness_fer, a network for each"}
 Key = tuple[str, str]  # kind, axis
 
 
@@ -38,13 +41,13 @@ def run(context: Context) -> Reproduction:
     ratios = {(one.setting.kind, one.setting.axis): _ratios(one.strengths, one.values) for one in judged}
     checks = [*_published_checks(ratios), _costs(ratios, "published")]
     metrics = _metrics(ratios, "published")
-    trained: Sequence[own.Trained] = ()
+    trained: dict[str, Sequence[own.Trained]] = {}
     if context.data is not None and (context.data / "fer2013.zip").is_file():
-        seeds = context.seeds[:2] if context.smoke else context.seeds
-        trained = own.experiment(context.data / "fer2013.zip", seeds, context.smoke, context.progress)
-        drawn = {(one.kind, AXIS): _ratios(one.strengths, one.model) for one in trained}
-        checks += [*_own_checks(trained), _costs(drawn, "own experiment")]
-        metrics |= _metrics(drawn, "own experiment")
+        trained = _trained(context, context.data / "fer2013.zip")
+        for part, runs in trained.items():
+            drawn = {(one.kind, AXIS): _ratios(one.strengths, one.model) for one in runs}
+            checks += [*_own_checks(runs, part), _costs(drawn, part)]
+            metrics |= _metrics(drawn, part)
     else:
         checks.append(Check("own experiment: fer2013.zip is not at hand", None))
     return Reproduction(
@@ -56,10 +59,23 @@ def run(context: Context) -> Reproduction:
         report=_report(judged, trained, checks),
         made={
             "data": ["fer_bias_predictions.npz: 561 published runs", *(["fer2013.zip"] if trained else [])],
-            "models": ["published networks", *(["linear head on fixed patch features"] if trained else [])],
+            "models": ["published networks", *(f"{part}: {MODELS[part]}" for part in trained)],
             "seeds": list(context.seeds),
         },
     )
+
+
+def _trained(context: Context, path: Path) -> dict[str, Sequence[own.Trained]]:
+    """Linear heads, and networks where the laboratory's packages are installed."""
+    from mien.learn.catalogue import absent
+
+    seeds = context.seeds[:2] if context.smoke else context.seeds
+    found: dict[str, Sequence[own.Trained]] = {OWN: own.experiment(path, seeds, context.smoke, context.progress)}
+    if not context.smoke and not absent():  # a network that was hardly trained answers one class, whatever the group
+        from mien.reproduce import fer_bias_networks
+
+        found[NETWORKS] = fer_bias_networks.experiment(path, seeds, context.progress)
+    return found
 
 
 def _ratios(strengths: F64, values: Mapping[str, F64]) -> dict[str, Ratio]:
@@ -75,14 +91,11 @@ def _published_checks(ratios: Mapping[Key, Mapping[str, Ratio]]) -> list[Check]:
     ]
 
 
-def _own_checks(trained: Sequence[own.Trained]) -> list[Check]:
-    """The same for the own experiment, where runs of a seed share pictures and the balanced run."""
+def _own_checks(trained: Sequence[own.Trained], part: str) -> list[Check]:
+    """The same for an own experiment, where runs of a seed share pictures and the balanced run."""
     held = {one.kind: one for one in trained}
     strengths, least = held[REPRESENTATIONAL].strengths, held[REPRESENTATIONAL].model[MEASURE]
-    return [
-        _stronger("own experiment", AXIS, kind, paired(strengths, held[kind].model[MEASURE], least))
-        for kind in (SEVERAL, ONE)
-    ]
+    return [_stronger(part, AXIS, kind, paired(strengths, held[kind].model[MEASURE], least)) for kind in (SEVERAL, ONE)]
 
 
 def _stronger(part: str, axis: str, kind: str, ratio: Ratio) -> Check:
@@ -114,11 +127,11 @@ def _metrics(ratios: Mapping[Key, Mapping[str, Ratio]], part: str) -> dict[str, 
     }
 
 
-def _balanced(judged: Sequence[published.Judged], trained: Sequence[own.Trained]) -> dict[str, Metric]:
+def _balanced(judged: Sequence[published.Judged], trained: Mapping[str, Sequence[own.Trained]]) -> dict[str, Metric]:
     """Disparity and error of models of balanced data, which the others are held against."""
     found: dict[str, Metric] = {}
     tables = [(f"published, {one.setting.axis}", one.strengths, one.values) for one in judged]
-    tables += [("own experiment", one.strengths, one.model) for one in trained]
+    tables += [(part, one.strengths, one.model) for part, runs in trained.items() for one in runs]
     for name, strengths, values in tables:
         row = int(np.argmin(np.abs(strengths - 0.5)))
         for measure in (MEASURE, "error"):
@@ -138,7 +151,9 @@ def _over_runs(values: F64) -> Metric:
 # --- report -----------------------------------------------------------------------------------------------------------
 
 
-def _report(judged: Sequence[published.Judged], trained: Sequence[own.Trained], checks: Sequence[Check]) -> Report:
+def _report(
+    judged: Sequence[published.Judged], trained: Mapping[str, Sequence[own.Trained]], checks: Sequence[Check]
+) -> Report:
     tables: dict[str, tuple[Row, ...]] = {
         "Published runs: extremes to balanced": tuple(
             _row(one.setting.kind, one.setting.axis, one.strengths, one.values, one.pictures) for one in judged
@@ -151,14 +166,14 @@ def _report(judged: Sequence[published.Judged], trained: Sequence[own.Trained], 
         for axis in ("gender", "race")
         for measure, words in (("OD", "Overall disparity"), ("error", "Error"))
     ]  # fmt: skip
-    if trained:
-        held = [(one.kind, one.strengths, one.model) for one in trained]
-        tables["Own experiment: extremes to balanced"] = tuple(
+    for part, runs in trained.items():
+        held = [(one.kind, one.strengths, one.model) for one in runs]
+        tables[f"{part.capitalize()}: extremes to balanced"] = tuple(
             _row(kind, AXIS, strengths, values, None) for kind, strengths, values in held
         )
-        tables["Own experiment: bias of the training data"] = tuple(_data_rows(trained))
+        tables[f"{part.capitalize()}: bias of the training data"] = tuple(_data_rows(runs))
         for measure, words in (("OD", "Overall disparity"), ("error", "Error")):
-            charts.append(_chart(f"{words} over strength of bias, own experiment (simulated groups)", measure, held))
+            charts.append(_chart(f"{words} over strength of bias, {part} (simulated groups)", measure, held))
     holding = sum(bool(check.holds) for check in checks)
     first = next(check.measured for check in checks if check.measured is not None)
     return Report(
@@ -169,7 +184,10 @@ def _report(judged: Sequence[published.Judged], trained: Sequence[own.Trained], 
             f"{holding} of {len(checks)} checks hold; published runs, gender: bias of several classes raises overall disparity "
             f"{first.value:.2f} times as much as representational bias ({first.low:.2f} to {first.high:.2f})."
         ),
-        findings=(*_findings(judged), *(_own_findings(trained) if trained else ())),
+        findings=(
+            *_findings(judged),
+            *(words for part, runs in trained.items() for words in _own_findings(runs, part)),
+        ),
         tables=tables,
         charts=tuple(charts),
     )
@@ -203,10 +221,10 @@ def _data_rows(trained: Sequence[own.Trained]) -> list[Row]:
     ]
 
 
-def _all_rows(judged: Sequence[published.Judged], trained: Sequence[own.Trained]) -> list[Row]:
+def _all_rows(judged: Sequence[published.Judged], trained: Mapping[str, Sequence[own.Trained]]) -> list[Row]:
     """Every run."""
     parts = [("published", one.setting.kind, one.setting.axis, one.strengths, one.values) for one in judged]
-    parts += [("own experiment", one.kind, AXIS, one.strengths, one.model) for one in trained]
+    parts += [(part, one.kind, AXIS, one.strengths, one.model) for part, runs in trained.items() for one in runs]
     return [
         {
             "part": part,
@@ -250,22 +268,22 @@ def _findings(judged: Sequence[published.Judged]) -> list[str]:
     ]
 
 
-def _own_findings(trained: Sequence[own.Trained]) -> list[str]:
+def _own_findings(trained: Sequence[own.Trained], part: str) -> list[str]:
     def told(rows: Sequence[int]) -> str:
         return ", ".join(f"{one.kind} {float(one.model[MEASURE][list(rows)].mean()):.2f}" for one in trained)
 
     strengths = trained[0].strengths
     balanced = float(trained[0].model[MEASURE][int(np.argmin(np.abs(strengths - 0.5)))].mean())
     sentences = [
-        "Own experiment: groups are simulated (spectacles drawn onto the picture, or none), and the model is a linear head on "
-        "fixed features. No conclusion about people follows from it.",
-        f"Own experiment, overall disparity at strengths 0 and 1: {told((0, -1))}; of balanced data {balanced:.2f}. There "
+        f"{part.capitalize()}: groups are simulated (spectacles drawn onto the picture, or none); the model: {MODELS[part]}. "
+        "No conclusion about people follows from it.",
+        f"{part.capitalize()}, overall disparity at strengths 0 and 1: {told((0, -1))}; of balanced data {balanced:.2f}. There "
         "representational bias leaves one group out of training altogether, and a group that looks different is read badly.",
     ]
     if len(strengths) > 3:
         near = f"{strengths[1]:g} and {strengths[-2]:g}"  # STRENGTHS has 0.1 and 0.9 there
         sentences.append(
-            f"Own experiment, overall disparity at strengths {near}: {told((1, -2))}: here one "
+            f"{part.capitalize()}, overall disparity at strengths {near}: {told((1, -2))}: here one "
             "picture in ten is of the rarer group."
         )
     return sentences

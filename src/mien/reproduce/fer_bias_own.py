@@ -15,11 +15,13 @@ from pathlib import Path
 import numpy as np
 
 from mien.audit.metrics import F64, I64, bias
+from mien.learn.induced_bias import dealt, spectacles
+from mien.learn.induced_bias import shares as shares_of
 from mien.reproduce.fer2013 import CLASSES, Split
 from mien.reproduce.fer2013 import read as read_split
 from mien.reproduce.fer_bias_published import ONE, REPRESENTATIONAL, SEVERAL
 from mien.reproduce.patch_classifier import fit_head, learn
-from mien.types import F32, U8
+from mien.types import F32
 
 KINDS = (REPRESENTATIONAL, ONE, SEVERAL)
 STRENGTHS = (0.0, 0.1, 0.3, 0.5, 0.7, 0.9, 1.0)
@@ -49,34 +51,11 @@ class Trained:
     data: Mapping[str, F64]  # metric of its training data -> (S, R)
 
 
-def spectacles(pictures: U8) -> U8:
-    """(n, 48, 48) with two dark rings and a bridge drawn where the eyes of these crops mostly are."""
-    rows, columns = np.mgrid[:48, :48]
-    rings = [np.abs(np.hypot(rows - 20, columns - centre) - 7.5) < 1.2 for centre in (14.5, 32.5)]
-    bridge = (np.abs(rows - 19) < 1) & (columns > 21) & (columns < 26)
-    drawn = pictures.copy()
-    drawn[:, rings[0] | rings[1] | bridge] = 20
-    return drawn
-
-
 def shares(kind: str, strength: float) -> F64:
     """(C,) share of each class's training pictures that wear spectacles."""
-    if kind == REPRESENTATIONAL:
-        return np.full(len(CLASSES), strength)
-    share = np.full(len(CLASSES), 0.5)
-    towards, away = ((ALONE,), ()) if kind == ONE else (TOWARDS, AWAY)
-    share[[CLASSES.index(name) for name in towards]] = strength
-    share[[CLASSES.index(name) for name in away]] = 1 - strength
-    return share
-
-
-def dealt(labels: I64, share: F64, rng: np.random.Generator) -> I64:
-    """(n,) group of each picture: of every class the share wanted, to within one picture, drawn at random."""
-    group = np.zeros(len(labels), np.int64)
-    for number in np.unique(labels):
-        of_class = rng.permutation(np.flatnonzero(labels == number))
-        group[of_class[: round(float(share[number]) * len(of_class))]] = 1
-    return group
+    word = {REPRESENTATIONAL: "representational"}.get(kind, "stereotypical")
+    parts = {"towards": (ALONE,)} if kind == ONE else {"towards": TOWARDS, "away": AWAY}
+    return shares_of(CLASSES, word, strength, parts)
 
 
 Progress = Callable[[str, int, int], None]
@@ -102,9 +81,9 @@ def experiment(path: Path, seeds: tuple[int, ...], smoke: bool, progress: Progre
         for done, (kind, strength) in enumerate(wanted, 1):
             group = dealt(train.labels[kept], shares(kind, strength), np.random.default_rng(seed + 1))
             head = fit_head(train.features[group, kept], train.labels[kept], CLASSES, penalties=(penalty.penalty,))
-            runs[kind, strength, seed] = _counts(group, train.labels[kept]), _judged(head.predict, test)
+            runs[kind, strength, seed] = counted(group, train.labels[kept]), _judged(head.predict, test)
             progress("heads", turn * len(wanted) + done, len(seeds) * len(wanted))
-    return tuple(_gathered(kind, strengths, seeds, runs) for kind in KINDS)
+    return tuple(gathered(kind, strengths, seeds, runs) for kind in KINDS)
 
 
 def _described(path: Path, total: int, few: int | None, progress: Progress) -> tuple[Described, Described, Described]:
@@ -122,7 +101,7 @@ def _described(path: Path, total: int, few: int | None, progress: Progress) -> t
     return found[0], found[1], found[2]
 
 
-def _counts(group: I64, labels: I64) -> F64:
+def counted(group: I64, labels: I64) -> F64:
     """(G, C) training pictures."""
     table = np.bincount(group * len(CLASSES) + labels, minlength=2 * len(CLASSES))
     return table.reshape(2, len(CLASSES)).astype(np.float64)
@@ -135,7 +114,7 @@ def _judged(predict: Callable[[F32], I64], test: Described) -> F64:
     return bias.confusion(group, np.tile(test.labels, 2), given, 2, len(CLASSES))
 
 
-def _gathered(kind: str, strengths: tuple[float, ...], seeds: tuple[int, ...], runs: Runs) -> Trained:
+def gathered(kind: str, strengths: tuple[float, ...], seeds: tuple[int, ...], runs: Runs) -> Trained:
     held = [runs[kind if strength != 0.5 else KINDS[0], strength, seed] for strength in strengths for seed in seeds]
     counts, matrices = (np.stack(part) for part in zip(*held, strict=True))
     shape = len(strengths), len(seeds)

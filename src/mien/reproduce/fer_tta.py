@@ -31,7 +31,7 @@ CLAIM = (
     "Adapting the weights that Fisher information selects, about 22,000 of them, with temporal consistency, raises F1 on "
     "shifted video by 7.7 points; importance from 1 to 3 frames is enough (FIESTA, arXiv 2503.23257, abstract)."
 )
-SHIFTS = ("noise", "blur", "motion", "contrast", "shade", "pixels")  # judged, severity 2
+SHIFTS = ("noise", "blur", "shade", "pixels")  # judged, severity 2
 TUNING = ("speckle", "cover")  # other shifts, on which rates were chosen, on the dev split
 ORDERS: tuple[Order, Order] = ("ordered", "shuffled")
 GUARDED = Adaptation()
@@ -52,7 +52,7 @@ ABLATIONS: Mapping[str, Mapping[str, Any]] = {
     "all weights": {"count": 10_000_000},
 }
 OURS = "Fisher, guarded"
-ABLATED = 3  # shifts that the parts are taken away under
+ABLATED = 2  # shifts that the parts are taken away under
 
 
 @dataclass(slots=True)
@@ -82,7 +82,7 @@ def run(context: Context) -> Reproduction:
     seeds = context.seeds[:1] if context.smoke else context.seeds
     torch.set_num_threads(1)
     source = read(path, "fer2013")
-    source = thinned(source, 40 if context.smoke else 2_500)
+    source = thinned(source, 40 if context.smoke else 1_500)
     world, chosen = World(), {}
     shifts = SHIFTS[:1] if context.smoke else SHIFTS
     test, dev = (stills(source, split, LABELS, 48) for split in ("test", "dev"))
@@ -94,7 +94,7 @@ def run(context: Context) -> Reproduction:
             world.nets.append(trained(source, home, seed, context.smoke))
     videos = 1 if context.smoke else 4
     world.clean = [_streams(test, videos, 0) for _ in seeds]  # the same videos for all networks
-    chosen = _chosen(context, world.nets[0], _streams(dev, 1 if context.smoke else 4, 1))
+    chosen = _chosen(context, world.nets[0], _streams(dev, 1 if context.smoke else 2, 1))
     _run(context, world, chosen, shifts)
     return _told(world, chosen, shifts, source, list(seeds))
 
@@ -106,13 +106,13 @@ def _streams(data: Any, videos: int, seed: int) -> Mapping[Order, Stream]:
 def _chosen(context: Context, net: nn.Module, dev: Mapping[Order, Stream]) -> dict[str, Adaptation]:
     """Each method with the rate (and the weight and gate) that did best on other shifts of the dev split, ordered."""
     grid: dict[str, list[Adaptation]] = {name: [how] for name, how in METHODS.items()}
-    rates = (1e-3,) if context.smoke else (1e-4, 3e-4, 1e-3, 3e-3)
+    rates = (1e-3,) if context.smoke else (3e-4, 1e-3, 3e-3)
     for name in ("Tent", "Fisher, unguarded"):
         grid[name] = [replace(METHODS[name], rate=rate) for rate in rates]
     grid[OURS] = [
         replace(GUARDED, rate=rate, agree=agree, gate=gate)
         for rate in rates
-        for agree in ((1.0,) if context.smoke else (0.3, 1.0, 3.0))
+        for agree in ((1.0,) if context.smoke else (0.3, 1.0))
         for gate in ((0.2,) if context.smoke else (0.0, 0.2))
     ]
     total, done, best = sum(map(len, grid.values())), 0, {}

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -36,7 +37,7 @@ class ExpressionFer(Recipe):
     intended = (
         "A first reading of how a face looks, on frontal faces; several frames of one person are better than one."
     )
-    limits = (
+    limits: ClassVar[tuple[str, ...]] = (
         "It reads appearance, not what a person feels.",
         "Labels of FER2013 come from web search and are wrong or disputed in about one of three pictures.",
         "People, ages and groups in FER2013 are not known, so nothing can be said about fairness.",
