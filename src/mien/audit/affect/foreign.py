@@ -57,7 +57,7 @@ def beside(sheet: Sheet, truth: Sheet) -> Sheet:
             words = "Has a prediction and no truth: it cannot be judged and was left out."
             sheet.found.add("prediction_without_truth", words, _shown(keys, key))
     names = dict.fromkeys([*left, *columns.values(), *keys])
-    for problem in truth.found.problems:
+    for problem in truth.found.problems():
         for case in problem.cases:
             sheet.found.add(problem.kind, problem.words, case)
     return Sheet(sheet.name, tuple(names), tuple(rows), sheet.found)

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from mien.audit.affect.data import AffectData, Spots
-from mien.audit.data.sheet import Found, Sheet, number, read
+from mien.audit.data.found import Found
+from mien.audit.data.sheet import Sheet, number, read
 from mien.audit.metrics.recognition import F64
 from mien.audit.metrics.spotting import Intervals
 from mien.errors import InputError, UsageError
@@ -28,7 +29,7 @@ def read_intervals(truth: Path, predicted: Path, fps: float = 0.0, frames: bool 
     found = Found()
     sheets = read(truth, COLUMNS), read(predicted, COLUMNS)
     for sheet in sheets:
-        for problem in sheet.found.problems:
+        for problem in sheet.found.problems():
             for case in problem.cases:
                 found.add(problem.kind, problem.words, f"{sheet.name} {case}")
     scale = (1 / fps if fps else 0.0) if frames else 1.0
@@ -47,7 +48,7 @@ def read_intervals(truth: Path, predicted: Path, fps: float = 0.0, frames: bool 
         cases=tuple(map(str, videos)),
         unit=whose,
         spots=Spots(ours, theirs, videos, subjects, inclusive=frames),
-        problems=found.problems,
+        problems=found.problems(),
         source=source,
     )
 

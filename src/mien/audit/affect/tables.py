@@ -16,7 +16,8 @@ import numpy as np
 from mien.audit.affect.data import AffectData, Classes, Dimension, Names, Unit
 from mien.audit.affect.foreign import beside, translated
 from mien.audit.affect.intervals_file import read_intervals
-from mien.audit.data.sheet import Found, number, read
+from mien.audit.data.found import Found
+from mien.audit.data.sheet import number, read
 from mien.audit.metrics.affect import NO_ANSWER
 from mien.audit.metrics.recognition import F64, I64
 from mien.errors import EvidenceError, InputError
@@ -101,7 +102,7 @@ def _data(table: Table, source: str, classes: Sequence[str]) -> AffectData:
         classes=judged,
         units=found,
         dimensions=dimensions,
-        problems=table.found.problems,
+        problems=table.found.problems(),
         source=source,
     )
 

@@ -16,7 +16,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mien.audit.data.sheet import Found, number, read
+from mien.audit.data.found import Found
+from mien.audit.data.sheet import number, read
 from mien.audit.metrics.morphing import Morphs
 from mien.audit.metrics.recognition import F64
 from mien.errors import EvidenceError, InputError, MediaNotFound, UsageError
@@ -91,7 +92,7 @@ def read_morphs(path: Path, thresholds: Path | None = None) -> MorphScores:
         people, morphs = len({score.subject for score in chosen}), len(sets[name].names)
         if len(sets[name].morph) / max(1, morphs) < people < len(sets[name].morph):
             shared[name] = people
-    return MorphScores(sets, kept, shared, found.problems, path.name)
+    return MorphScores(sets, kept, shared, found.problems(), path.name)
 
 
 def _table(path: Path, found: Found) -> Iterator[_Score]:
@@ -105,7 +106,7 @@ def _table(path: Path, found: Found) -> Iterator[_Score]:
         turns[key] = turns.get(key, 0) + 1
         attempt = row.get("attempt") or str(turns[key])
         yield _Score(where, key[0], key[1], key[2], attempt, key[3], _value(row["score"], where, found))
-    for problem in sheet.found.problems:
+    for problem in sheet.found.problems():
         for case in problem.cases:
             found.add(problem.kind, problem.words, case)
 
@@ -129,7 +130,7 @@ def _thresholds(path: Path) -> dict[str, Threshold]:
         if fnmr and not (rate is not None and 0 <= rate <= 1):
             raise InputError(f"{where} of {path.name} has an fnmr that is no rate: {fnmr}.", "It lies between 0 and 1.")
         given[row["system"]] = Threshold(value, higher == "alike", rate)
-    for problem in sheet.found.problems:
+    for problem in sheet.found.problems():
         raise InputError(f"{problem.cases[0]} of {path.name} {problem.words}", "Thresholds must all be numbers.")
     return given
 

@@ -9,7 +9,8 @@ from typing import Literal
 
 import numpy as np
 
-from mien.audit.data.sheet import YES, Found, Sheet, read
+from mien.audit.data.found import Found
+from mien.audit.data.sheet import YES, Sheet, read
 from mien.audit.metrics.attacks import BONA_FIDE, Presentations
 from mien.audit.metrics.recognition import F64, I64
 from mien.errors import EvidenceError, InputError, UsageError
@@ -98,7 +99,7 @@ def read_attacks(path: Path, development: Path | None = None, higher: Higher = "
     elif "split" in sheet.columns:
         dev, rows = [row for row in rows if row.split == "dev"], [row for row in rows if row.split == "eval"]
     if not rows:
-        why = "; ".join(f"{len(problem.cases):,} rows: {problem.words}" for problem in sheet.found.problems)
+        why = "; ".join(f"{len(problem.cases):,} rows: {problem.words}" for problem in sheet.found.problems())
         raise EvidenceError(
             f"{path.name} has no rows to judge{': ' * bool(why)}{why.rstrip('.')}.",
             "A row to judge has a number for a score, and the split eval where there is a column split.",
@@ -120,7 +121,7 @@ def read_attacks(path: Path, development: Path | None = None, higher: Higher = "
         matched,
         tuple(row.where for row in rows),
         tuple(people) if with_people else (),
-        (*(problem for one in found for problem in one.problems), *problems.problems),
+        (*(problem for one in found for problem in one.problems()), *problems.problems()),
         path.name,
         sign,
     )

@@ -60,7 +60,7 @@ def read_links(path: Path) -> LinkScores:
             )
     people = _people(mated, nonmated) if named and not nameless else None
     mine, theirs = (np.array([row.score for row in kind], np.float64) for kind in (mated, nonmated))
-    return LinkScores(mine, theirs, people, sheet.found.problems, path.name)
+    return LinkScores(mine, theirs, people, sheet.found.problems(), path.name)
 
 
 def _rows(sheet: Sheet) -> Iterator[_Row]:

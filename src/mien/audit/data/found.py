@@ -9,16 +9,26 @@ from mien.report import Problem
 
 @dataclass(slots=True)
 class Found:
-    """Problems by kind, in the order in which the kinds were first met."""
+    """Problems by kind and words, in the order in which they were first met."""
 
-    words: dict[str, str] = field(default_factory=dict)
-    cases: dict[str, list[str]] = field(default_factory=dict)
+    held: dict[tuple[str, str], list[str]] = field(default_factory=dict)
 
     def add(self, kind: str, words: str, case: str) -> None:
-        """One more case; `words` say for the whole kind what it is and what became of it."""
-        self.words.setdefault(kind, words)
-        self.cases.setdefault(kind, []).append(case)
+        """One more case; `words` say for all of them what it is and what became of it."""
+        self.held.setdefault((kind, words), []).append(case)
+
+    def note(self, kind: str, words: str) -> None:
+        """A problem of the whole, without cases."""
+        self.held.setdefault((kind, words), [])
+
+    def first(self, otherwise: str) -> str:
+        """The words of the problem met first."""
+        return next((words for _, words in self.held), otherwise)
+
+    def clear(self) -> None:
+        """Forget all of it."""
+        self.held.clear()
 
     def problems(self) -> tuple[Problem, ...]:
-        """All kinds met."""
-        return tuple(Problem(kind, self.words[kind], tuple(cases)) for kind, cases in self.cases.items())
+        """All that was met."""
+        return tuple(Problem(kind, words, tuple(cases)) for (kind, words), cases in self.held.items())

@@ -28,6 +28,8 @@ from mien.errors import InputError, MediaNotFound, UsageError
 from mien.report import Problem
 from mien.types import Frame
 
+_UNKNOWN = "A row or pair of a template without pictures; it was left out."
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class IjbPairs:
@@ -179,8 +181,7 @@ def _enrolled(path: Path, templates: I64, subjects: list[str], found: Found) -> 
             number, subject = cell(cells, at["template"]), cell(cells, at["subject"])
             place = int(np.searchsorted(templates, int(number))) if number.isdecimal() else len(templates)
             if place == len(templates) or templates[place] != int(number):
-                words = "A row of a template without pictures; it was left out."
-                found.add("unknown_template", words, f"{path.name} line {line}: {number}")
+                found.add("unknown_template", _UNKNOWN, f"{path.name} line {line}: {number}")
             elif not subject:
                 found.add("blank_label", "A template without a subject; it was left out.", f"{path.name} line {line}")
             else:
@@ -207,6 +208,6 @@ def _pairs(path: Path, templates: I64, found: Found) -> IjbPairs:
     places = np.minimum(np.searchsorted(templates, rows[:, :2]), len(templates) - 1)
     known = (templates[places] == rows[:, :2]).all(1)
     for one, other in rows[~known, :2]:
-        found.add("unknown_template", "A pair of templates without pictures; it was left out.", f"{one} {other}")
+        found.add("unknown_template", _UNKNOWN, f"{one} {other}")
     first, second = places[known].T
     return IjbPairs(first, second, rows[known, 2] != 0)

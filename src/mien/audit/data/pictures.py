@@ -70,7 +70,7 @@ def _folder(root: Path, pad: float, found: Found, flat: bool) -> list[Labelled]:
 
     people = {} if flat else folder_per_person(around, skipped)
     if not people:  # flat, or labelled by a list
-        found.cases.clear()
+        found.clear()
         people = {"": list(find(root, skipped=lambda path, _: found.add("not_a_picture", _OTHER, _name(path, root))))}
     else:
         for path in stray:

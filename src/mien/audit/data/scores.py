@@ -148,8 +148,7 @@ class _Taken:
         same = truth(row["label"])
         if same is None:
             return None
-        self.found.cases.setdefault("no_people", [])
-        self.found.words["no_people"] = _NO_PEOPLE
+        self.found.note("no_people", _NO_PEOPLE)
         new = len(self.people)
         self.people |= {f"\0{new}": new} if same else {f"\0{new}": new, f"\0{new + 1}": new + 1}
         return new, new if same else new + 1
@@ -214,4 +213,4 @@ def _take_bob(taken: _Taken, words: list[str], width: int, line: int) -> None:
 
 
 def _first(found: Found) -> str:
-    return next(iter(found.words.values()), "It has no line of scores.")
+    return found.first("It has no line of scores.")

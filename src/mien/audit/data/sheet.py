@@ -11,28 +11,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from mien.audit.data.found import Found
 from mien.errors import InputError, MediaNotFound
-from mien.report import Problem
 from mien.types import Metric
 
 LARGEST = 1e100  # a number beyond it is no score: its square cannot be held
 YES = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
-
-
-class Found:
-    """Problems as they are met, one entry per kind."""
-
-    def __init__(self) -> None:
-        self._cases: dict[tuple[str, str], list[str]] = {}
-
-    def add(self, kind: str, words: str, case: str) -> None:
-        """One more case of a problem."""
-        self._cases.setdefault((kind, words), []).append(case)
-
-    @property
-    def problems(self) -> tuple[Problem, ...]:
-        """What was met, in the order in which it first was."""
-        return tuple(Problem(kind, words, tuple(cases)) for (kind, words), cases in self._cases.items())
 
 
 @dataclass(frozen=True, slots=True)

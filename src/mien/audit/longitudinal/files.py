@@ -57,7 +57,7 @@ def read_records(path: str | os.PathLike[str], zone: str = "") -> Records:
         if line not in skip:
             taken.add(line, {name: cell(cells, at) for name, at in columns.items()})
     if not taken.scores:
-        words = next(iter(taken.found.words.values()), "It has none.")
+        words = taken.found.first("It has none.")
         raise InputError(f"{shown(path)} has no row that can be used.", words)
     problems = list(taken.found.problems())
     if again:
