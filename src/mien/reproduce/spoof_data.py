@@ -27,9 +27,9 @@ UNSEEN: dict[Kind, Kind] = {"print": "replay", "replay": "print"}  # trained on 
 class Sizes:
     """How many people."""
 
-    train: int = 300
-    dev: int = 60
-    test: int = 100
+    train: int = 400
+    dev: int = 80
+    test: int = 120
 
     @property
     def all(self) -> int:

@@ -71,8 +71,8 @@ def _network(runs: Sequence[Run], net: str) -> Row:
     return {
         "network": net,
         "parameters": sum(one.numel() for one in mine[0].course.net.parameters()),
-        "processor ms per picture trained on": over_runs([one.milliseconds for one in mine]),
-        "pictures trained on": over_runs([float(one.course.seen) for one in mine]),
+        "processor ms per picture trained on": over_runs([one.milliseconds for one in mine], (0.0, np.inf)),
+        "pictures trained on": over_runs([float(one.course.seen) for one in mine], (0.0, np.inf)),
     }
 
 

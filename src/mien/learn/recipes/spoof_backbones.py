@@ -45,7 +45,7 @@ class SpoofBackbones(Recipe):
     )
 
     epochs: int = 20
-    batch: int = 32
+    batch: int = 16
     net: str = "mobilenet"  # one of NETS
     size: int = 64  # px
     media: str = "print+replay"  # of simulated attacks, joined by +
