@@ -16,7 +16,6 @@ from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
-from mien.learn.data.classes import lacking
 from mien.learn.data.example import Dataset, Example, Media, Split
 from mien.learn.data.protocols import PREFIX
 from mien.learn.data.reading import Reading
@@ -56,7 +55,6 @@ def read(root: Path) -> Dataset:
     examples = [one for split, folder in places.items() for one in _videos(at, split, folder, roles)]
     for name in roles:  # what is left of them
         at.found.add("absent_file", "stands in a protocol and is not there", name)
-    lacking(at.found, examples, LABELS)
     return at.done(examples, LABELS)
 
 
