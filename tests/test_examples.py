@@ -36,6 +36,14 @@ def read_if_shipped(have: Pictures, folder: Path) -> list[str]:
     return [str(have["obama"]), str(have["biden"])]
 
 
+def face_model(have: Pictures, folder: Path) -> list[str]:
+    """The file of the morphable face, where it is at hand."""
+    data = Path(os.environ.get("MIEN_TEST_DATA", EXAMPLES.parents[1] / "shared" / "data"))
+    if not (data / "ict_face_model_light.npz").is_file():
+        pytest.skip("the face model is absent")
+    return [str(data / "ict_face_model_light.npz")]
+
+
 # An example: its arguments, words it prints, words it must not print.
 RUNS: Mapping[str, tuple[Callable[[Pictures, Path], list[str]], Sequence[str], Sequence[str]]] = {
     "audit_longitudinal.py": (named(), ["sd_between_days", "Scores of all people shifted at once about 20"], ["nan"]),
@@ -52,6 +60,7 @@ RUNS: Mapping[str, tuple[Callable[[Pictures, Path], list[str]], Sequence[str], S
     "sealed.py": (named(), ["100 templates sealed", "sealed: p42", "nearest now: True", "new keys: True"], ["False"]),
     "compat_deepface.py": (pair_and_folder, ["same person", "obama2.jpg", "obama3.jpg"], ["not the same", "biden.jpg"]),
     "expressions.py": (read_if_shipped, ["obama.jpg at 0.0 s"], ["nan", "Traceback"]),
+    "synthetic_faces.py": (face_model, ["synthetic: 6 clips", "The side is right in 6 of 6 clips."], ["nan"]),
     "audit_verification.py": (named(), ["Accepting 1 in 1,000 impostors", "TAR at FMR 0.01", "Refused"], ["nan"]),
 }
 

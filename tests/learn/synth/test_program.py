@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -136,6 +137,15 @@ def test_letters_and_strengths_are_one_scale() -> None:
 def test_the_digest_follows_what_is_drawn() -> None:
     assert parse(WHOLE, "p.toml").digest == parse(WHOLE + "\n# more", "p.toml").digest
     assert parse(WHOLE, "p.toml").digest != parse(WHOLE.replace("0.75", "0.7").replace("0.25", "0.3"), "p.toml").digest
+
+
+def test_the_guides_program_can_be_drawn() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "guides" / "synthetic-faces.md").read_text(encoding="utf8")
+    (text,) = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    program = parse(text, "guide.toml")
+    assert [one.label for one in program.expressions] == ["happiness", "smirk", "many", "fear+surprise"]
+    kinds = {one.kind for one in draw(program, program.expressions[1], {}, (0,)).intervals}
+    assert kinds == {"micro"}
 
 
 def test_what_is_no_program_is_told(tmp_path: Path) -> None:

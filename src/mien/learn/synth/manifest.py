@@ -45,9 +45,11 @@ class Wanted:
     jpeg: bool = False  # pictures of the plain layout as .jpg instead of .png
 
     def recipe(self, model: str) -> dict[str, Any]:
-        """As JSON holds it; `model` is the digest of the face model."""
+        """As JSON holds it, with the version that renders; `model` is the digest of the face model."""
         own = {name: getattr(self, name) for name in self.__slots__ if name != "program"}
-        whole: dict[str, Any] = json.loads(json.dumps({**own, "model": model, "program": self.program.recipe()}))
+        whole: dict[str, Any] = json.loads(
+            json.dumps({**own, "mien": mien.__version__, "model": model, "program": self.program.recipe()})
+        )
         return whole
 
 
