@@ -48,7 +48,7 @@ def pixel_rows(path: Path, wanted: Sequence[str]) -> Iterator[PixelRow]:
             cells = line.split(b",")
             if line.strip():
                 held = {name: _text(cells[at]) if at < len(cells) else "" for name, at in columns.items()}
-                count = len(cells[pixels].split()) if pixels < len(cells) else 0
+                count = cells[pixels].strip(b' \r\n"').count(b" ") + 1 if pixels < len(cells) else 0
                 yield PixelRow(number, offset, held, count)
                 number += 1
             offset += len(line)
