@@ -39,7 +39,7 @@ STEPS = {
     "Embree: handing over triangles": "trace.py:__init__",
     "Embree: building and casting": "trace.py:first",
     "triangles that may be seen": "surface.py:facing surface.py:meeting",
-    "interpolating": "surface.py:cast",
+    "interpolating": "surface.py:_interpolated",
     "shading": "shade.py:shade",
     "shadow": "render.py:_shadow",
     "normals": "surface.py:faces surface.py:normals",
@@ -119,8 +119,8 @@ def parts(engine: Engine, size: int, count: int) -> dict[str, float]:
     render_all(engine, size, count)
     profile.disable()
     found: dict[str, float] = {}
-    for (file, _, name), (_, _, own, whole, _) in pstats.Stats(profile).stats.items():  # type: ignore[attr-defined]
-        found[f"{Path(file).name}:{name}"] = own if name == "cast" else whole
+    for (file, _, name), (_, _, _, whole, _) in pstats.Stats(profile).stats.items():  # type: ignore[attr-defined]
+        found[f"{Path(file).name}:{name}"] = whole
     whole = found["render.py:render"]
     return {
         step: round(sum(found.get(name, 0.0) for name in names.split()) / whole, 3) for step, names in STEPS.items()

@@ -157,7 +157,9 @@ def test_triangles_kept_from_embree_would_not_have_been_seen(engine: Engine, mon
     people = [draw_person(seed) for seed in range(12)]
     lean = [engine.render(person, state, SCENE) for person, state in zip(people, states, strict=True)]
     monkeypatch.setattr(Topology, "openings", lambda self, kept, marks, places: None)
-    monkeypatch.setattr(Candidates, "meeting", lambda self, wanted, reach: self.triangle)
+    monkeypatch.setattr(
+        Candidates, "meeting", lambda self, wanted, reach, skin=False: self.triangle[self.skin | (not skin)]
+    )
     whole = [engine.render(person, state, SCENE) for person, state in zip(people, states, strict=True)]
     for one, other in zip(lean, whole, strict=True):
         assert (one.mask != other.mask).mean() < 5e-4

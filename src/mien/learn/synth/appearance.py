@@ -54,9 +54,17 @@ def linear(colour: tuple[int, int, int] | F32) -> F32:
 
 
 def encoded(colour: F32) -> F32:
-    """Linear 0..1 to sRGB 0..255, clipped."""
-    value = np.clip(colour, 0, 1)
-    return np.asarray(255 * np.where(value <= 0.0031308, value * 12.92, 1.055 * value ** (1 / 2.4) - 0.055), np.float32)
+    """Linear 0..1 to sRGB 0..255, clipped; from a table, good to 0.04."""
+    return _ENCODED[(np.sqrt(np.clip(colour, 0, 1)) * np.float32(len(_ENCODED) - 1) + np.float32(0.5)).astype(np.int32)]
+
+
+def _table() -> F32:
+    """Of sRGB 0..255 at squares of evenly spaced numbers, where it is nearly straight."""
+    value = np.linspace(0, 1, 1 << 13) ** 2
+    return (255 * np.where(value <= 0.0031308, value * 12.92, 1.055 * value ** (1 / 2.4) - 0.055)).astype(np.float32)
+
+
+_ENCODED = _table()
 
 
 def skin_colour(melanin: float) -> F32:

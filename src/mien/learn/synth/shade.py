@@ -14,9 +14,9 @@ import numpy as np
 from mien.learn.synth import geometry
 from mien.learn.synth.appearance import LEVELS, Looks, encoded
 from mien.learn.synth.maps import SIDE, Maps
-from mien.learn.synth.model import BACK, BAG, EYE_LEFT, EYE_RIGHT, FACE, GUMS, SOCKET, TEETH, FaceModel
+from mien.learn.synth.model import BACK, BAG, EYE_LEFT, EYE_RIGHT, FACE, GUMS, I32, SOCKET, TEETH, FaceModel
 from mien.learn.synth.state import PARTS, Scene, State
-from mien.learn.synth.surface import CLOTHES, EYE, HAIR, NEUTRAL, NORMAL, OPEN, Samples, length
+from mien.learn.synth.surface import CLOTHES, HAIR, NORMAL, OPEN, Samples, length
 from mien.types import F32, U8
 
 # Colour change of the blood volume pulse as a camera sees it in R, G, B, here over green's: (0.33, 0.77, 0.53) of de Haan and
@@ -52,27 +52,27 @@ def parts(samples: Samples, lit: Lit) -> U8:
     return part
 
 
-def shade(samples: Samples, shadow: F32, rays: F32, lit: Lit) -> F32:
-    """(n, 3) colour 0..255 as floats. `shadow` (n,) is 1 where the key light comes through, `rays` (n, 3) come from the eye."""
+def shade(samples: Samples, shadow: F32, lit: Lit) -> F32:
+    """(n, 3) colour 0..255 as floats. `shadow` (n,) is 1 where the key light comes through."""
     scene, normals = lit.scene, samples.fields[:, NORMAL]
     light = key_direction(scene)
     albedo, gloss, power = _albedo(samples, lit)
-    key = scene.key * np.array([1 + 0.25 * scene.warmth, 1, 1 - 0.35 * scene.warmth], np.float32)
-    sky = scene.ambient * np.array([1 + 0.06 * scene.warmth, 1, 1 - 0.08 * scene.warmth], np.float32)
+    key = np.array([1 + 0.25 * scene.warmth, 1, 1 - 0.35 * scene.warmth], np.float32) * np.float32(scene.key)
+    sky = np.array([1 + 0.06 * scene.warmth, 1, 1 - 0.08 * scene.warmth], np.float32) * np.float32(scene.ambient)
     facing = normals @ light
-    wrap = np.where(albedo[:, :1] > 0, _WRAP, 0)
-    direct = np.clip((facing[:, None] + wrap) / (1 + wrap), 0, None) ** 1.2 * (
-        wrap * 0.6 + (1 - wrap * 0.6) * shadow[:, None]
-    )
+    direct = np.maximum(facing[:, None] / (1 + _WRAP) + _WRAP / (1 + _WRAP), 0)
+    direct *= 0.6 * _WRAP + (1 - 0.6 * _WRAP) * shadow[:, None]
     around = samples.fields[:, OPEN] * (0.75 + 0.25 * normals[:, 1])
-    half = light - rays / length(rays)
+    half = light - samples.rays / length(samples.rays)
     half /= length(half)
     towards = np.clip(np.einsum("nc,nc->n", normals, half), 0, 1)
     shine = gloss * towards**power * shadow * (facing > 0)
     hollow = np.clip(around * 1.6, 0.15, 1)[:, None]
-    colour = encoded(albedo * (sky * (1.15 * around[:, None]) + key * direct * hollow) + key * shine[:, None])
-    skin = _skin_share(samples, lit)
-    return np.asarray(colour * (1 - scene.pulse_depth * lit.state.pulse * skin[:, None] * PULSE), np.float32)
+    direct *= key * hollow
+    direct += sky * (1.15 * around[:, None])
+    colour = encoded(albedo * direct + key * shine[:, None])
+    beat = np.float32(scene.pulse_depth * lit.state.pulse)
+    return colour * (1 - beat * PULSE * _skin_share(samples, lit)[:, None]) if beat else colour
 
 
 def key_direction(scene: Scene) -> F32:
@@ -86,7 +86,7 @@ def _hair(samples: Samples, lit: Lit) -> F32:
 
 def _skin_share(samples: Samples, lit: Lit) -> F32:
     bare = np.isin(samples.material, (FACE, BACK, SOCKET)).astype(np.float32)
-    return bare * (1 - np.clip(_hair(samples, lit), 0, 1)) * (1 - np.clip(samples.fields[:, CLOTHES], 0, 1))
+    return bare * (1 - _hair(samples, lit)) * (1 - np.clip(samples.fields[:, CLOTHES], 0, 1))
 
 
 def _albedo(samples: Samples, lit: Lit) -> tuple[F32, F32, F32]:
@@ -94,21 +94,21 @@ def _albedo(samples: Samples, lit: Lit) -> tuple[F32, F32, F32]:
     looks, material = lit.looks, samples.material
     albedo = np.tile(looks.skin, (len(material), 1))
     gloss, power = np.full(len(material), 0.04, np.float32), np.full(len(material), 14.0, np.float32)
-    rows = np.flatnonzero(material == FACE)
+    rows = np.flatnonzero(material == FACE).astype(np.int32)
     texel = _face(rows, samples, lit)
     albedo[rows], gloss[rows] = texel[:, :3], 0.10 * texel[:, 3]
-    rows = np.flatnonzero((material == GUMS) | (material == BAG))
+    rows = np.flatnonzero((material == GUMS) | (material == BAG)).astype(np.int32)
     albedo[rows], gloss[rows], power[rows] = _MOUTH * 1.4, 0.1, 40
-    rows = np.flatnonzero(material == TEETH)
+    rows = np.flatnonzero(material == TEETH).astype(np.int32)
     shown = np.float32(np.clip(lit.state.teeth, 0, 1))
     albedo[rows], gloss[rows], power[rows] = _MOUTH * 0.5 * (1 - shown) + looks.teeth * shown, 0.3 * shown, 50
-    rows = np.flatnonzero((material == EYE_LEFT) | (material == EYE_RIGHT))
+    rows = np.flatnonzero((material == EYE_LEFT) | (material == EYE_RIGHT)).astype(np.int32)
     albedo[rows], gloss[rows], power[rows] = _eyes(rows, samples, lit), 1.2, 180
     _cover(samples, lit, albedo, gloss)
     return albedo, gloss, power
 
 
-def _face(rows: np.ndarray, samples: Samples, lit: Lit) -> F32:
+def _face(rows: I32, samples: Samples, lit: Lit) -> F32:
     """(n, 4) the skin's texture at samples of the face."""
     uv = np.einsum("nkc,nk->nc", lit.model.uv[samples.triangle[rows]], samples.weights[rows])
     level = int(np.clip(round(np.log2(max(1.0, 0.7 / max(lit.share, 1e-3)))), 0, LEVELS - 1))
@@ -129,9 +129,9 @@ def _lookup(texture: F32, x: F32, y: F32) -> F32:
     return np.asarray(found.reshape(across.size, -1)[:count], np.float32)
 
 
-def _eyes(rows: np.ndarray, samples: Samples, lit: Lit) -> F32:
+def _eyes(rows: I32, samples: Samples, lit: Lit) -> F32:
     """(n, 3) sclera, iris with fibres and a dark rim, pupil."""
-    at = samples.fields[rows, EYE]
+    at = samples.of(lit.maps.eye, rows)
     off = np.arctan2(np.hypot(at[:, 0], at[:, 1]), at[:, 2])
     turn = ((np.arctan2(at[:, 1], at[:, 0]) / (2 * np.pi) + 0.5) * 255).astype(int)
     looks = lit.looks
@@ -149,8 +149,8 @@ def _cover(samples: Samples, lit: Lit, albedo: F32, gloss: F32) -> None:
     """Hair and clothes over what is there."""
     bare = np.isin(samples.material, (FACE, BACK))
     hair = _hair(samples, lit) * bare
-    rows = np.flatnonzero(hair > 0)
-    x, y, z = samples.fields[rows, NEUTRAL].T
+    rows = np.flatnonzero(hair > 0).astype(np.int32)
+    x, y, z = samples.of(lit.model.neutral, rows).T
     turn = (np.arctan2(x, z + 1.5) / (2 * np.pi) + 0.5) * 255
     along = np.clip((y + 8) / 24, 0, 1) * 63
     streak = _lookup(lit.looks.streaks, along, turn)
@@ -158,5 +158,5 @@ def _cover(samples: Samples, lit: Lit, albedo: F32, gloss: F32) -> None:
     albedo[rows] = albedo[rows] * (1 - share) + lit.looks.hair * streak * share
     gloss[rows] *= 1 - 0.5 * hair[rows]
     worn = np.clip(samples.fields[:, CLOTHES, None], 0, 1)
-    albedo[:] = albedo * (1 - worn) + lit.looks.clothes * worn
+    albedo += (lit.looks.clothes - albedo) * worn
     gloss *= 1 - worn[:, 0]

@@ -6,7 +6,7 @@ a ray within their box, and, of eyes and mouth, those that the lids' and lips' o
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -27,10 +27,10 @@ else:
 
 # Landmarks round the opening through which each of these is seen.
 _OPENINGS = {GUMS: (60, 68), TEETH: (60, 68), BAG: (60, 68), EYE_RIGHT: (36, 42), EYE_LEFT: (42, 48)}
-# Columns of what is interpolated at each sample.
-NORMAL, REST, REST_NORMAL, NEUTRAL, EYE = (slice(3 * i, 3 * i + 3) for i in range(5))
-OPEN, HAIR, CLOTHES = 15, 16, 17
+# Columns of what is interpolated at every sample; the rest is asked for with `Samples.of`.
+NORMAL, OPEN, HAIR, CLOTHES = slice(0, 3), 3, 4, 5
 _SLACK = 0.01  # px
+_BEHIND = 0.8  # cm behind lids or lips: there skin hides neither eye nor teeth
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,11 +38,21 @@ class Samples:
     """Places on the surface, one per row."""
 
     ray: I32  # (n,) index of the ray that met it
+    rays: F32  # (n, 3) that ray
     triangle: I32  # (n,) of the model
     weights: F32  # (n, 3) barycentric
     depth: F32  # (n,) cm along the camera's axis
     material: I32  # (n,)
-    fields: F32  # (n, 18) interpolated from the vertices, see NORMAL .. CLOTHES
+    corners: I32  # (n, 3) vertices
+    fields: F32  # (n, 6) interpolated from the vertices, see NORMAL .. CLOTHES
+
+    def of(self, values: F32, rows: I32) -> F32:
+        """(k, c) vertex values (V, c) at some of the samples."""
+        return _interpolated(values, self.corners[rows], self.weights[rows])
+
+    def where(self, kept: Mask) -> Samples:
+        """Some of them."""
+        return Samples(*(getattr(self, one.name)[kept] for one in fields(self)))
 
 
 class Topology:
@@ -86,41 +96,43 @@ class Topology:
         x, y, z = faces.T
         px, py, pz = posed[self._first].T
         kept = px * x + py * y + (pz - camera.distance) * z < 0
-        self.openings(kept, np.stack([u, v], 1)[self.model.landmarks], (u, v))
+        marks, depth = np.stack([u, v], 1)[self.model.landmarks], camera.distance - posed[self.model.landmarks, 2]
+        self.openings(kept, marks, (u, v))
+        doors = [(marks[first:last], float(depth[first:last].mean())) for first, last in sorted({*_OPENINGS.values()})]
         seen = np.flatnonzero(kept).astype(np.int32)
         i, j, k = self._first[seen], self._second[seen], self._third[seen]
         spans = []
         for axis in (u, v):
             a, b, c = axis[i], axis[j], axis[k]
             spans += [np.minimum(np.minimum(a, b), c), np.maximum(np.maximum(a, b), c)]
-        return Candidates(seen, *spans)
+        return Candidates(seen, self.model.material[seen] < GUMS, tuple(doors), *spans)
 
     def openings(self, kept: Mask, marks: F32, places: tuple[F32, F32]) -> None:
         """Drop from (T,) `kept` what lies behind skin: parts of eyes and mouth far from their opening's landmarks."""
         for kind, (first, last) in _OPENINGS.items():
             rows = self._rows[kind]
-            low, high = marks[first:last].min(0), marks[first:last].max(0)
-            margin = 2 + 0.06 * (high - low).max() + 0.2 * (high - low).min()
+            low, high = _grown(marks[first:last])
             for axis, least, most in zip(places, low, high, strict=True):
                 a = axis[self._first[rows]]
-                kept[rows] &= (a > least - margin) & (a < most + margin)
+                kept[rows] &= (a > least) & (a < most)
 
-    def rest_fields(self, rest: F32, maps: Maps) -> F32:
-        """(V, 18) what samples of a person interpolate; the normals of each frame are still to be filled in."""
-        normals = self.normals(self.faces(rest))
-        own = (normals, rest, normals, self.model.neutral, maps.eye, maps.open, maps.hair, maps.clothes)
-        return np.column_stack(own).astype(np.float32)
+    def fields(self, faces: F32, maps: Maps) -> F32:
+        """(V, 6) what samples interpolate."""
+        made = np.empty((len(self.model.neutral), 6), np.float32)
+        made[:, NORMAL], made[:, OPEN], made[:, HAIR], made[:, CLOTHES] = (
+            self.normals(faces), maps.open, maps.hair, maps.clothes,
+        )  # fmt: skip
+        return made
 
-    def cast(self, mesh: Mesh, seen: I32, fields: F32, rays: F32) -> Samples:
+    def cast(self, mesh: Mesh, seen: I32, values: F32, rays: F32) -> Samples:
         """Places that rays from the camera (n, 3) meet first on the triangles `seen`, of which the mesh is made."""
         hits = mesh.first(rays)
         triangle = seen[hits.triangle]
-        corners, weights = self.model.triangles[triangle], hits.weights
-        found = fields[corners[:, 0]] * weights[:, :1]
-        found += fields[corners[:, 1]] * weights[:, 1:2]
-        found += fields[corners[:, 2]] * weights[:, 2:]
+        corners = self.model.triangles[triangle]
+        found = _interpolated(values, corners, hits.weights)
         found[:, NORMAL] /= length(found[:, NORMAL])
-        return Samples(hits.ray, triangle, weights, hits.far, self.model.material[triangle], found)
+        material = self.model.material[triangle]
+        return Samples(hits.ray, rays[hits.ray], triangle, hits.weights, hits.far, material, corners, found)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -128,13 +140,32 @@ class Candidates:
     """Triangles with the boxes (px) that they fall into."""
 
     triangle: I32
+    skin: Mask  # those of the face's and the head's own surface
+    doors: tuple[tuple[F32, float], ...]  # landmarks round each eye and the mouth, px, and their mean depth, cm
     left: F32
     right: F32
     top: F32
     bottom: F32
 
-    def meeting(self, wanted: Mask, reach: float) -> I32:
-        """Those whose box, grown by `reach` px, holds the centre of a wanted pixel; `wanted` is (H, W)."""
+    def window(self, size: int) -> Mask:
+        """(size, size) pixels of the box that holds all of them."""
+        made = np.zeros((size, size), bool)
+        if len(self.triangle):
+            x0, y0 = (max(0, int(low.min())) for low in (self.left, self.top))
+            x1, y1 = (max(0, int(high.max()) + 2) for high in (self.right, self.bottom))
+            made[y0:y1, x0:x1] = True
+        return made
+
+    def open(self, depth: F32) -> Mask:
+        """(H, W) pixels of eyes and mouth through which more than skin may be seen, given the skin's depth."""
+        made = np.zeros(depth.shape, bool)
+        for marks, near in self.doors:
+            (x0, y0), (x1, y1) = (np.clip(np.rint(one), 0, len(depth)).astype(int) for one in _grown(marks))
+            made[y0 : y1 + 1, x0 : x1 + 1] |= depth[y0 : y1 + 1, x0 : x1 + 1] > near + _BEHIND
+        return made
+
+    def meeting(self, wanted: Mask, reach: float, skin: bool = False) -> I32:
+        """Those whose box, grown by `reach` px, holds the centre of a wanted pixel (H, W); of the skin alone if so told."""
         size = len(wanted)
         sums = np.zeros((size + 1, size + 1), np.int32)
         sums[1:, 1:] = wanted.cumsum(0, dtype=np.int32).cumsum(1, dtype=np.int32)
@@ -142,8 +173,23 @@ class Candidates:
         x0, y0 = (np.clip(np.ceil(low - grown), 0, size).astype(np.int32) for low in (self.left, self.top))
         x1, y1 = (np.clip(np.floor(high + grown) + 1, 0, size).astype(np.int32) for high in (self.right, self.bottom))
         inside = sums[y1, x1] - sums[y0, x1] - sums[y1, x0] + sums[y0, x0]
-        found: I32 = self.triangle[(inside > 0) & (x1 > x0) & (y1 > y0)]
+        kept = (inside > 0) & (x1 > x0) & (y1 > y0)
+        found: I32 = self.triangle[kept & self.skin if skin else kept]
         return found
+
+
+def _interpolated(values: F32, corners: I32, weights: F32) -> F32:
+    found = values[corners[:, 0]] * weights[:, :1]
+    found += values[corners[:, 1]] * weights[:, 1:2]
+    found += values[corners[:, 2]] * weights[:, 2:]
+    return np.asarray(found, np.float32)
+
+
+def _grown(marks: F32) -> tuple[F32, F32]:
+    """Least and greatest x, y of the box about an opening, with what its landmarks may miss."""
+    low, high = marks.min(0), marks.max(0)
+    margin = 2 + 0.06 * (high - low).max() + 0.2 * (high - low).min()
+    return low - margin, high + margin
 
 
 def length(vectors: F32) -> F32:
