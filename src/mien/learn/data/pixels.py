@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import zipfile
 from collections.abc import Iterator, Sequence
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mien.errors import MediaNotFound, UnreadableMedia
+from mien.errors import MediaNotFound, UnreadableMedia, UsageError
 from mien.learn.data.example import Media
 from mien.learn.data.pixel_rows import ROWS, read_row
 from mien.types import U8
@@ -46,11 +47,18 @@ def count_frames(media: Media) -> int:
 def read_frames(media: Media, indices: Sequence[int]) -> U8:
     """(n, H, W, 3) RGB of the frames of those numbers, counted from the example's first; in the order asked for.
 
-    Raises MediaNotFound, UnreadableMedia for a number beyond the end."""
+    Raises MediaNotFound, UsageError for none, UnreadableMedia for a number beyond the end."""
     from mien.media import read_image
 
+    if not len(indices):
+        raise UsageError(f"No frame of {media.name} is asked for.", "Ask for one or more.")
     if media.kind == "picture":
         return np.stack([read_still(media)] * len(indices))
+    if media.last is not None and max(indices) > media.last - media.first:
+        raise UnreadableMedia(
+            f"{media.name} has {media.last - media.first + 1} frames of this example, not {max(indices) + 1}.",
+            "Ask for fewer.",
+        )
     wanted = [media.first + int(index) for index in indices]
     if media.kind == "frames":
         files = _listed(media.path)
@@ -97,11 +105,12 @@ _handles = threading.local()
 
 def _member(media: Media) -> bytes:
     """The bytes of a member; every thread has a handle of its own, since one cannot be read twice at once."""
-    held: dict[Path, zipfile.ZipFile] = _handles.__dict__.setdefault("held", {})
+    held: dict[tuple[int, Path], zipfile.ZipFile] = _handles.__dict__.setdefault("held", {})
+    key = os.getpid(), media.path  # a handle that a fork copied shares its place in the file with the parent's
     try:
-        if media.path not in held:
-            held[media.path] = zipfile.ZipFile(media.path)
-        with held[media.path].open(media.member) as stream:
+        if key not in held:
+            held[key] = zipfile.ZipFile(media.path)
+        with held[key].open(media.member) as stream:
             data = stream.read(LARGEST + 1)
     except _DAMAGE as error:
         raise UnreadableMedia(
