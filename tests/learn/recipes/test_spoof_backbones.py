@@ -67,3 +67,15 @@ def test_what_there_is_not_is_said() -> None:
         SpoofBackbones(net="vgg").build()
     with pytest.raises(UsageError, match="no medium 'mask'"):
         _ = SpoofBackbones(media="print+mask").kinds
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("net", NETS)
+def test_the_exported_graph_says_the_same_for_any_number_of_crops(net: str, tmp_path: Path) -> None:
+    from mien.learn.export import crops, export
+
+    torch.manual_seed(0)
+    recipe = SpoofBackbones(net=net)
+    built = recipe.build().to(memory_format=torch.channels_last).eval()
+    difference = export(recipe.deployed(built).eval(), recipe.mouth, tmp_path / "net.onnx", crops(recipe.mouth, 5))
+    assert difference < 5e-3  # weights are kept as float16

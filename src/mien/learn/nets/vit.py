@@ -79,7 +79,7 @@ class ViT(nn.Module):
     def features(self, x: Tensor) -> Tensor:
         """(n, channels, size, size) to (n, length): the class token after the last layer."""
         patches = self.cut(x).flatten(2).transpose(1, 2)
-        tokens = torch.cat([self.token.expand(len(x), -1, -1), patches], 1) + self.place
+        tokens = torch.cat([self.token.expand(x.shape[0], -1, -1), patches], 1) + self.place
         read: Tensor = self.norm(self.layers(tokens))[:, 0]
         return read
 
