@@ -64,15 +64,15 @@ class Enrolment:
 class Engine:
     """Detector, embedder and judges behind a dozen verbs.
 
-    detector, embedder: names of model cards. judges: names of further judges beside quality, which always looks.
-    threads: workers for work on many pictures (default: one per core); a single picture uses one thread, because
+    detector, embedder: names of model cards. judges: names of further judges, or judges of one's own, beside quality, which
+    always looks. threads: workers for work on many pictures (default: one per core); a single picture uses one thread, because
     networks this small gain nothing from more."""
 
     def __init__(
         self,
         detector: str = "mtcnn",
         embedder: str = "dlib_resnet",
-        judges: Sequence[str] = (),
+        judges: Sequence[str | Judge] = (),
         threads: int | None = None,
     ) -> None:
         self.threads = threads or os.cpu_count() or 1
@@ -100,7 +100,9 @@ class Engine:
     def judges(self) -> tuple[Judge, ...]:
         """Quality first. Loaded on first use. Raises ModelError."""
         with self._lock:
-            return self.__dict__.get("judges") or tuple(judge.load(name) for name in self._names[2])
+            return self.__dict__.get("judges") or tuple(
+                judge.load(one) if isinstance(one, str) else one for one in self._names[2]
+            )
 
     @cached_property
     def points(self) -> tuple[OperatingPoint, ...]:

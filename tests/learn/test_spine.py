@@ -292,3 +292,27 @@ def test_two_processes_learn_as_one(toy: Dataset, tmp_path: Path) -> None:
     recipe = Spots(epochs=3, batch=6)
     found = fit(recipe, parts(recipe, toy), tmp_path, Settings(devices=2, device="cpu", precision="32"))
     assert found.score > 0.8
+
+
+def test_the_judge_of_a_run_may_adapt_to_each_clip(tmp_path: Path) -> None:
+    from mien.errors import UsageError
+    from mien.learn.adapt import Adaptation
+    from mien.learn.adapting import AdaptingJudge
+    from mien.learn.recipes.expression_fer import LABELS as EXPRESSIONS
+    from mien.learn.recipes.expression_fer import ExpressionFer
+
+    source = pictures(tmp_path / "toy", EXPRESSIONS, each=4)
+    learnt = learn(ExpressionFer(epochs=1, width=8, batch=7), source, tmp_path / "run")
+    assert learnt.card is not None
+    models.licence.accept(learnt.card)
+    plain = OnnxJudge(str(learnt.card))
+    crops_ = crops(Mouth((48, 48)), 20).numpy()
+    still = AdaptingJudge(tmp_path / "run", Adaptation("none"))
+    assert still.probabilities(crops_) == pytest.approx(plain.probabilities(crops_), abs=1e-3)
+    moving = AdaptingJudge(tmp_path / "run", Adaptation(rate=0.01, trust=0.0))
+    first = moving.probabilities(crops_)
+    assert np.abs(first - plain.probabilities(crops_)).max() > 0.005
+    assert moving.probabilities(crops_) == pytest.approx(first)  # the next clip starts anew
+    assert first.sum(1) == pytest.approx(1)
+    with pytest.raises(UsageError, match="no finished"):
+        AdaptingJudge(tmp_path)
