@@ -8,6 +8,7 @@ import json
 import platform
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import product
 from pathlib import Path
 from typing import Any, Literal
@@ -53,14 +54,17 @@ class Wanted:
         return whole
 
 
-def people(wanted: Wanted) -> list[tuple[tuple[str, str], ...]]:
+def people(wanted: Wanted) -> tuple[tuple[tuple[str, str], ...], ...]:
     """(variable, level) pairs of each subject: all combinations, each equally often or once less, in an order drawn once."""
-    names = sorted(wanted.groups)
-    cells = list(product(*(levels(name, wanted.groups[name]) for name in names)))
-    turns = -(-wanted.subjects // len(cells))
-    rng = np.random.default_rng([wanted.seed, 3])
-    rows = [cells[index] for _ in range(turns) for index in rng.permutation(len(cells))]
-    return [tuple(zip(names, row, strict=True)) for row in rows[: wanted.subjects]]
+    return _people(wanted.subjects, wanted.seed, tuple(sorted(wanted.groups.items())))
+
+
+@lru_cache(maxsize=4)  # asked for once per clip
+def _people(subjects: int, seed: int, groups: tuple[tuple[str, int], ...]) -> tuple[tuple[tuple[str, str], ...], ...]:
+    cells = list(product(*(levels(name, count) for name, count in groups)))
+    rng = np.random.default_rng([seed, 3])
+    rows = [cells[index] for _ in range(-(-subjects // len(cells))) for index in rng.permutation(len(cells))]
+    return tuple(tuple(zip((name for name, _ in groups), row, strict=True)) for row in rows[:subjects])
 
 
 def begin(wanted: Wanted, folder: Path, model: str, clips: int) -> None:

@@ -51,7 +51,7 @@ def whole(target: Path) -> Iterator[Path]:
 
 def no_room(target: Path, error: OSError) -> CannotWrite:
     """What a file that cannot be written is called."""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)):
         return CannotWrite(
             f"{target.name} cannot be written: there is no room left.",
             "Make room and run the same command again: finished clips are kept.",
