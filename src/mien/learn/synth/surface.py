@@ -81,8 +81,9 @@ class Topology:
         """(T, 3) normals, not of unit length."""
         x, y, z = np.ascontiguousarray(vertices.T)
         i, j, k = self._first, self._second, self._third
-        ax, ay, az = x[j] - x[i], y[j] - y[i], z[j] - z[i]
-        bx, by, bz = x[k] - x[i], y[k] - y[i], z[k] - z[i]
+        xi, yi, zi = x.take(i), y.take(i), z.take(i)
+        ax, ay, az = x.take(j) - xi, y.take(j) - yi, z.take(j) - zi
+        bx, by, bz = x.take(k) - xi, y.take(k) - yi, z.take(k) - zi
         return np.stack([ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx], 1)
 
     def normals(self, faces: F32) -> F32:
@@ -103,7 +104,7 @@ class Topology:
         i, j, k = self._first[seen], self._second[seen], self._third[seen]
         spans = []
         for axis in (u, v):
-            a, b, c = axis[i], axis[j], axis[k]
+            a, b, c = axis.take(i), axis.take(j), axis.take(k)
             spans += [np.minimum(np.minimum(a, b), c), np.maximum(np.maximum(a, b), c)]
         return Candidates(seen, self.model.material[seen] < GUMS, tuple(doors), *spans)
 
@@ -179,9 +180,9 @@ class Candidates:
 
 
 def _interpolated(values: F32, corners: I32, weights: F32) -> F32:
-    found = values[corners[:, 0]] * weights[:, :1]
-    found += values[corners[:, 1]] * weights[:, 1:2]
-    found += values[corners[:, 2]] * weights[:, 2:]
+    found = values.take(corners[:, 0], 0) * weights[:, :1]
+    found += values.take(corners[:, 1], 0) * weights[:, 1:2]
+    found += values.take(corners[:, 2], 0) * weights[:, 2:]
     return np.asarray(found, np.float32)
 
 
