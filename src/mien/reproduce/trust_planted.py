@@ -21,9 +21,9 @@ from mien.audit.metrics import confidence
 from mien.audit.metrics.recognition import F64, I64, Bools
 from mien.audit.trust import TrustData
 from mien.judge.onnx import OnnxJudge
+from mien.learn.induced_bias import spectacles
 from mien.models import card
 from mien.reproduce.fer2013 import CLASSES, Pictures
-from mien.reproduce.fer_bias_own import spectacles
 from mien.reproduce.patch_classifier import Head, PatchClassifier, Patches, fit_head, learn
 from mien.reproduce.patch_onnx import About, export
 from mien.types import F32, U8
