@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from mien.learn.synth.manifest import Kind, Wanted
     from mien.learn.synth.program import Program
 
-LAYOUTS = ("plain", "fer2013", "dfew", "casme2", "ubfc", "disfa", "bp4d")  # as in learn/synth/layouts; help must stay light
+# As in learn/synth/layouts, written again because help must stay light.
+LAYOUTS = ("plain", "fer2013", "dfew", "casme2", "ubfc", "disfa", "bp4d")
 
 
 @verb("synth")
