@@ -243,12 +243,12 @@ def test_bp4d(tmp_path: Path) -> None:
     assert splits(under(data, "fold 3")) == {"F001/T1": "test", "F007/T1": "train", "M011/T2": "train"}
     first = next(one for one in data.examples if one.subject == "F001")
     assert first.spans == (Span(1, None, 3, kind="coded"),)
-    places, values = tracks(first)["AU1"]
+    places, values = tracks(first)["AU01"]
     assert places.tolist() == [1, 3] and values.tolist() == [0, 1], "9 cannot be told"
-    assert tracks(first)["AU2"][1].tolist() == [0, 1, 1]
+    assert tracks(first)["AU02"][1].tolist() == [0, 1, 1]
     frames = per_frame(data)
     one = next(one for one in frames.examples if one.name == "F001/T1#2")
-    assert int(read_still(one.media)[0, 0, 0]) == 41 and "AU1" not in one.values and one.values["AU24"] == 1
+    assert int(read_still(one.media)[0, 0, 0]) == 41 and "AU01" not in one.values and one.values["AU24"] == 1
     assert numbered(data) == {"no_table": 1, "no_fold": 1, "absent_folder": 1, "bad_table": 1}
 
 
@@ -286,7 +286,7 @@ def test_disfa(tmp_path: Path) -> None:
     assert numbered(data) == {"absent_unit": 1, "no_labels": 1, "absent_video": 1, "no_fold": 1}
     frames = per_frame(data)
     assert len(frames) == 12 and frames.examples[1].media.first == frames.examples[1].media.last == 1
-    assert frames.examples[1].values["AU4"] == 3
+    assert frames.examples[1].values["AU04"] == 3
 
 
 # -- all ---------------------------------------------------------------------------------------------------------------
@@ -317,4 +317,4 @@ def test_frames_with_labels_that_cannot_be_read_are_problems(tmp_path: Path) -> 
     found = per_frame(disfa.read(tmp_path))
     assert {one.subject for one in found.examples} == {"SN003", "SN099"}
     (problem,) = [one for one in found.problems if one.kind == "bad_labels"]
-    assert problem.number == 2 and "SN001_au1.txt has cells of AU1 that are no number" in problem.cases[0]
+    assert problem.number == 2 and "SN001_au1.txt has cells of AU01 that are no number" in problem.cases[0]

@@ -79,8 +79,8 @@ def test_casme2(tmp_path: Path) -> None:
     assert (
         first.media.kind == "frames" and first.media.fps == 200 and first.media.path.parent.parent.name == "CASME2-RAW"
     )
-    assert second.spans == (Span(0, None, 29, "disgust", ("AU4", "AU10L"), "micro"),)
-    assert third.spans[0].units == ("AU4",)
+    assert second.spans == (Span(0, None, 29, "disgust", ("AU04", "AU10L"), "micro"),)
+    assert third.spans[0].units == ("AU04",)
     assert data.labels == ("happiness", "disgust", "others")
     assert numbered(data) == {"other_copy": 1, "unread_units": 1, "bad_interval": 1, "absent_folder": 1, "outside": 1}
     assert all(case.startswith(("row", "Cropped")) for one in data.problems for case in one.cases)
@@ -178,7 +178,7 @@ def test_cas_me_2(tmp_path: Path) -> None:
     first, calm = data.examples
     assert (first.name, first.subject, first.label) == ("s15/15_0401girlcrashing", "s15", None)
     assert first.spans == (
-        Span(556, 571, 607, "negative", ("AU4", "AU7"), "macro"), Span(699, 704, 704, "others", ("AU14R",), "micro"),
+        Span(556, 571, 607, "negative", ("AU04", "AU07"), "macro"), Span(699, 704, 704, "others", ("AU14R",), "micro"),
     )  # fmt: skip
     assert calm.subject == "s16" and calm.spans == ()  # a video without expressions is one, too
     assert numbered(data) == {"unnamed_row": 1, "unknown_kind": 1, "absent_folder": 1}
@@ -218,8 +218,8 @@ def test_cas_me_3_whole_videos(tmp_path: Path) -> None:
     (only,) = data.examples
     assert (only.name, only.subject, only.media.path.name) == ("spNO.1/b", "spNO.1", "color")
     assert only.spans == (
-        Span(10, 20, 90, "", ("AU12",), "macro"), Span(166, 175, 179, "disgust", ("AU4",), "micro"),
-        Span(300, 301, 305, "happiness", ("AU2L", "AU1L"), "micro"),
+        Span(10, 20, 90, "", ("AU12",), "macro"), Span(166, 175, 179, "disgust", ("AU04",), "micro"),
+        Span(300, 301, 305, "happiness", ("AU02L", "AU01L"), "micro"),
     )  # fmt: skip
     assert numbered(data) == {"bad_interval": 1, "absent_folder": 1, "outside": 1}
 
@@ -228,7 +228,7 @@ def test_cas_me_3_clips(tmp_path: Path) -> None:
     make_cas_me_3(tmp_path, clips=True)
     (only,) = cas_me_3.read(tmp_path).examples
     assert (only.name, only.label, only.spans) == (
-        "spNO.1_b_166", "disgust", (Span(0, 9, 13, "disgust", ("AU4",), "micro"),)
+        "spNO.1_b_166", "disgust", (Span(0, 9, 13, "disgust", ("AU04",), "micro"),)
     )  # fmt: skip
 
 
@@ -267,7 +267,7 @@ def test_mmme_keeps_no_names(tmp_path: Path, videos: bool) -> None:
     assert mmme.fits(tmp_path)
     data = mmme.read(tmp_path)
     assert [(one.subject, one.group) for one in data.examples] == [("02", {"marker": "116"}), ("01", {"marker": "110"})]
-    assert data.examples[0].spans == (Span(3649, 3688, 3799, "anger", ("AU4", "AU7"), "micro"),)
+    assert data.examples[0].spans == (Span(3649, 3688, 3799, "anger", ("AU04", "AU07"), "micro"),)
     assert [one.media.kind for one in data.examples] == (["video", "none"] if videos else ["none", "none"])
     assert numbered(data) == {"bad_interval": 1, "no_video": 1 if videos else 2}
     told = [(one.name, one.subject, one.group, one.text, one.media.name) for one in data.examples]

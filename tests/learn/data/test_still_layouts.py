@@ -362,7 +362,7 @@ def test_ck_plus(tmp_path: Path) -> None:
     data = ck_plus.read(tmp_path)
     first = data.examples[0]
     assert len(data) == 12 and (first.name, first.label, first.subject) == ("S001/001", "disgust", "S001")
-    assert first.spans[0].units == ("AU9", "AU17") and first.values == {"AU9": 4.0}
+    assert first.spans[0].units == ("AU09", "AU17") and first.values == {"AU09": 4.0}
     assert (first.spans[0].onset, first.spans[0].apex, first.spans[0].offset) == (0, 3, 3)
     assert [one.label for one in data.examples[1:]] == [None] * 11
     assert [one.group["fold"] for one in data.examples] == [*map(str, range(1, 11)), "1", "2"]

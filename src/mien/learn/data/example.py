@@ -43,7 +43,7 @@ class Span:
     apex: int | None
     offset: int
     label: str = ""
-    units: tuple[str, ...] = ()  # action units seen: "AU12", "AU12L" (the subject's left), "AU12R"
+    units: tuple[str, ...] = ()  # action units seen: "AU01", "AU12", "AU12L" (the subject's left), "AU12R"
     kind: str = ""  # "micro", "macro", …
 
 

@@ -1,4 +1,4 @@
-"""Action units as coders write them ("4+R12", "AU4, AU7", "L2+L1", "12B") to the house's words ("AU4", "AU12R")."""
+"""Action units as coders write them ("4+R12", "AU4, AU7", "L2+L1", "12B") to the house's words ("AU04", "AU12R")."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def units(text: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
             continue
         before, after = match[1].upper(), match[4].upper()
         side = before if before in ("L", "R") else after
-        name = f"AU{int(match[2])}{side}"
+        name = f"AU{int(match[2]):02d}{side}"
         if name not in known:
             known.append(name)
     return tuple(known), tuple(lost)

@@ -26,7 +26,7 @@ from mien.learn.data.trees import PICTURES, Tree
 
 LAYOUT = "affwild2"
 LABELS = ("neutral", "anger", "disgust", "fear", "happiness", "sadness", "surprise", "others")  # 0 to 7
-UNITS = ("AU1", "AU2", "AU4", "AU6", "AU7", "AU10", "AU12", "AU15", "AU23", "AU24", "AU25", "AU26")
+UNITS = ("AU01", "AU02", "AU04", "AU06", "AU07", "AU10", "AU12", "AU15", "AU23", "AU24", "AU25", "AU26")
 EXPECTED = "EXPR_Classification_Challenge (or VA_Estimation…, AU_Detection…)/Train_Set/….txt beside cropped_aligned/…/00001.jpg"
 _TASKS = {"expr": "expression", "va": "felt", "au": "units"}
 _SETS: dict[str, Split] = {"train_set": "train", "training_set": "train", "validation_set": "test"}

@@ -139,14 +139,14 @@ def _emotion(at: Reading, notes: str | None, name: str) -> str | None:
 
 
 def _units(at: Reading, notes: str | None, name: str) -> Mapping[str, float]:
-    """{"AU9": intensity 1 to 5, or 0 where it is not stated}."""
+    """{"AU09": intensity 1 to 5, or 0 where it is not stated}."""
     units: dict[str, float] = {}
     for where, line in _lines(at, notes, name, "facs"):
         numbers = [_number(word) for word in line.split()]
         if len(numbers) != 2 or not 0 < numbers[0] < 100 or numbers[1] not in range(6):
             at.found.add("bad_unit", _BAD_UNIT, f"{where}: {line[:40]}")
             continue
-        units[f"AU{int(numbers[0])}"] = numbers[1]
+        units[f"AU{int(numbers[0]):02d}"] = numbers[1]
     return units
 
 

@@ -87,7 +87,7 @@ def _examples(at: Reading, labels: str, name: str, videos: dict[tuple[str, str],
     for unit in UNITS:
         file = at.tree.file(joined(labels, name, f"{name}_au{unit}.txt"))
         if file:
-            waves.append(Wave(at.tree.path(file), f"AU{unit}", FPS, "disfa"))
+            waves.append(Wave(at.tree.path(file), f"AU{int(unit):02d}", FPS, "disfa"))
         else:
             at.found.add("absent_unit", _ABSENT_UNIT, f"{name}_au{unit}.txt")
     group = parts(person, FOLDS)
