@@ -16,11 +16,16 @@ __all__ = ["CLAIMS", "run"]
 
 # Name -> the system in one line. Each has a module of that name here, with `run(context) -> Reproduction`.
 CLAIMS: Mapping[str, str] = {
+    "cmnet": "A network on the whole face and its halves beats the same network without halves (expressions).",
+    "emotion_cnn": "A network on merged data with augmentation and weighted sampling reaches 82 %; rare classes gain.",
     "fairness_fr": "Equal accuracy can hide very different error rates of groups (face recognition).",
     "fairness_fer": "Bias in the data of expression models: stereotypical bias propagates more strongly than representational.",
     "fer_tta": "Expression models adapt to shifted video by moving the few weights that Fisher information selects.",
     "longitudinal": "Comparison scores over 2.5 years: days differ by more than the trend over the whole period.",
+    "midas": "Mixing pairs of clips with soft labels helps most where labels are ambiguous (expressions).",
     "pfip": "Preselection and packing find a face among 1,000 encrypted templates within 300 ms, hit rate 100 %.",
+    "rdfer": "Agreement over clips of one video tells hard samples from wrongly labelled ones (expressions).",
+    "spoof_backbones": "Against spoofs a compact network converges faster and generalises no worse than large ones.",
     "trust_faa": "One trustworthiness report for tools that analyse facial affect.",
 }
 
