@@ -119,9 +119,7 @@ def toy(folder: Path, labels: Sequence[str], each: int = 4, frames: int = 6, siz
     return Dataset("toy", tuple(examples), tuple(labels))
 
 
-def _spots(
-    places: Sequence[int], light: np.ndarray, classes: int, size: int, random: np.random.Generator
-) -> U8:
+def _spots(places: Sequence[int], light: np.ndarray, classes: int, size: int, random: np.random.Generator) -> U8:
     y, x = np.mgrid[:size, :size]
     grey = 40 + random.normal(0, 8, (size, size))
     for place, strength in zip(places, light, strict=True):

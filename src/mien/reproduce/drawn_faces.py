@@ -130,8 +130,6 @@ def _stroke(canvas: np.ndarray, points: list[tuple[float, float]], colour: tuple
     cv2.polylines(canvas, [_fixed(points)], False, colour, thick, cv2.LINE_8, 4)
 
 
-def _oval(
-    canvas: np.ndarray, at: tuple[float, float], size: tuple[float, float], colour: tuple[float, ...]
-) -> None:
+def _oval(canvas: np.ndarray, at: tuple[float, float], size: tuple[float, float], colour: tuple[float, ...]) -> None:
     centre, axes = (tuple(round(one * 16) for one in pair) for pair in (at, size))
     cv2.ellipse(canvas, centre, axes, 0, 0, 360, colour, -1, cv2.LINE_8, 4)

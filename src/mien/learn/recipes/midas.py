@@ -33,7 +33,9 @@ class Midas(Recipe):
     name = "midas"
     task = "expression"
     about = "Mixup of clips frame by frame on soft labels. After MIDAS, arXiv 2503.00202, 2025."
-    intended = "Clips of one face whose expression people disagree on: its shares are meant to be read, not its top one."
+    intended = (
+        "Clips of one face whose expression people disagree on: its shares are meant to be read, not its top one."
+    )
     limits = (
         "It reads appearance, not what a person feels.",
         "Its shares are those of the raters of its training data.",
