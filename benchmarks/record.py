@@ -23,6 +23,8 @@ from mien.audit.provenance import machine
 RESULTS = Path(__file__).parent / "results"
 PACKAGES = (
     "numpy",
+    "embreex",
+    "lightning",
     "onnxruntime",
     "opencv-python-headless",
     "av",
