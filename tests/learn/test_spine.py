@@ -254,6 +254,21 @@ def test_a_graph_that_disagrees_with_torch_is_not_written(tmp_path: Path, monkey
     assert not list(tmp_path.iterdir())
 
 
+def test_an_interrupted_export_leaves_nothing_and_is_made_again(
+    toy: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stopped(*_: object) -> float:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("mien.learn.export._compare", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            learn(Spots(epochs=1), toy, tmp_path / "run")
+    assert not list((tmp_path / "run").glob("*.onnx*")) and not list((tmp_path / "run").glob(".*.new"))
+    again = learn(Spots(epochs=1), toy, tmp_path / "run")
+    assert again.card is not None and len(again.trained.history) == 1
+
+
 def test_a_temperature_of_one_changes_nothing_and_others_keep_the_order() -> None:
     net = GreyPictures(Spots().build(), mirrored=False).eval()
     trial = crops(Mouth((24, 24)), 5)
