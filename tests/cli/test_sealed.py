@@ -142,7 +142,8 @@ def test_wrong_keys_in_words(sealed: Path, plain: Path, tmp_path: Path) -> None:
 
 def test_rotate(sealed: Path, safe: Path, tmp_path: Path) -> None:
     before = (safe / "public.key").read_bytes()
-    answer = told("rotate", sealed, "--keys", safe)
+    answer = told("rotate", sealed, "--keys", safe, "--quota", "7")
+    assert json.loads((safe / "ledger.json").read_text())["per_day"] == 7
     assert (answer["people"], answer["templates"]) == (6, 6)
     assert (safe / "public.key").read_bytes() != before
     assert len(told("people", sealed, "--keys", safe)["people"]) == 6

@@ -31,7 +31,7 @@ LOSSES = 4  # sentences for people; --json has all
     "--backend",
     type=click.Choice(["own", "seal"]),
     default="own",
-    help="seal: keys, encryption and decryption by Microsoft SEAL (pip install tenseal); slower, see the guide.",
+    help="seal: keys, encryption and decryption by Microsoft SEAL (needs mien[tenseal]); slower, see the guide.",
 )
 @click.option(
     "--quota", type=click.IntRange(1), metavar="N", help="Searches a day that these keys answer (default 100)."

@@ -6,7 +6,7 @@ refuses an implementation that nobody has reviewed.
     response = seal.search(groups, seal.encrypt_probe(vector))
     scores = seal.decrypt(response)[: len(vectors)]
 
-SEAL is reached through the low-level interface of the package `tenseal` (`pip install tenseal`). Its CKKS stands in for our
+SEAL is reached through the low-level interface of the package `tenseal` (extra `mien[tenseal]`). Its CKKS stands in for our
 encryption, in a ring of 4096 with two primes of 27 bits (and a third for keys), which SEAL itself checks for 128 bits; only the
 multiplication of ciphertexts, which holds no secret, is ours. It is slower (tens of milliseconds a probe), knows neither
 placing at the edge nor sanitising, and its scores err by about 1e-5.
@@ -239,7 +239,7 @@ def _api() -> Any:
     try:
         import tenseal.sealapi as api
     except ImportError:
-        raise UsageError("The SEAL backend needs the package tenseal.", "Install it: pip install tenseal") from None
+        raise UsageError("The SEAL backend needs the package tenseal.", 'Install it: pip install "mien[tenseal]".') from None
     return api
 
 
