@@ -51,7 +51,7 @@ def run(context: Context) -> Reproduction:
     arms = forms()
     first = next(iter(arms.values()))
     learnt, dev, judged = (first.data(source, split) for split in ("train", "dev", "test"))
-    runs = []
+    runs: list[Run] = []
     with one_thread():
         for seed in seeds:
             for name, made in arms.items():

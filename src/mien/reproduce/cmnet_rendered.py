@@ -89,7 +89,7 @@ def experiment(context: Context, plan: Plan, seeds: Sequence[int]) -> Rendered |
         return maker
     context.progress("rendering", 0, 1)
     learnt, dev, judged = pictures(maker, plan)
-    runs = []
+    runs: list[Run] = []
     for seed in seeds:
         for name, weight in WEIGHTS.items():
             context.progress("rendered trainings", len(runs), len(seeds) * len(WEIGHTS))

@@ -108,4 +108,5 @@ def _values(
 def _logits(probabilities: F64) -> F64:
     """(n, k) logits with mean 0."""
     logs = np.log(np.maximum(probabilities, 1e-12))
-    return logs - logs.mean(1, keepdims=True)
+    centred: F64 = logs - logs.mean(1, keepdims=True)
+    return centred

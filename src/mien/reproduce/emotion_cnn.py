@@ -60,7 +60,7 @@ def run(context: Context) -> Reproduction:
     arms, problems = _arms(context, source, plan)
     judged = arms[0].recipe.data(source, "test")
     with one_thread():
-        runs = []
+        runs: list[Run] = []
         for seed in seeds:
             for arm in arms:
                 context.progress("trainings", len(runs), len(seeds) * len(arms))

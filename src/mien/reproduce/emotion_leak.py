@@ -47,7 +47,7 @@ def demonstrated(
     progress: Callable[[str, int, int], None] = lambda what, done, total: None,
 ) -> list[Leak]:
     """Both ways with every seed; each seed splits anew. What is held back chooses nothing."""
-    found = []
+    found: list[Leak] = []
     for seed in seeds:
         for way in (BEFORE, AFTER):
             progress("leakage", len(found), 2 * len(seeds))
