@@ -42,7 +42,8 @@ def moving(source: Dataset, split: Split, labels: Sequence[str], frames: int, si
         )
     examples = tuple(one for one, _ in kept)
     soft = matrix(Dataset(source.layout, examples), labels)
-    truth = np.array([labels.index(one.label) if one.label else int(row.argmax()) for one, row in zip(examples, soft, strict=True)])  # fmt: skip
+    pairs = zip(examples, soft, strict=True)
+    truth = np.array([labels.index(one.label) if one.label else int(row.argmax()) for one, row in pairs])
     absent = [label for number, label in enumerate(labels) if number not in truth]
     if absent and split == "train":
         raise EvidenceError(
