@@ -59,6 +59,7 @@ def test_the_interval_is_the_wider_of_two() -> None:
     assert seeds_agree == Metric(0.5, pytest.approx(0.4525), pytest.approx(0.5475), 9)
     assert seeds_differ.high - 0.5 == pytest.approx(4.3027 * 0.2 / np.sqrt(3), abs=1e-3)
     assert wider([0.5], drawn, 9).low == pytest.approx(0.4525)
+    assert wider([0.0, 1.0], drawn, 9, (0.0, 1.0)) == Metric(0.5, 0.0, 1.0, 9)
 
 
 def test_intervals_over_pictures_cover_what_they_promise() -> None:

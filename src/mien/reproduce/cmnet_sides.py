@@ -56,7 +56,8 @@ class Sides:
 
     def metric(self, arm: str, name: str) -> Metric:
         """Mean over pictures and seeds; the wider of both intervals."""
-        return _mean([values[name] for (which, _), values in self.values.items() if which == arm])
+        held = [values[name] for (which, _), values in self.values.items() if which == arm]
+        return _mean(held, (0.0, np.inf if name in (OCCLUDED_APART, LIT_APART) else 1.0))
 
     def gain(self, arm: str, base: str, name: str) -> Metric:
         """The difference to another form, paired by seed and picture."""
@@ -64,10 +65,10 @@ class Sides:
         return _mean([self.values[arm, seed][name] - self.values[base, seed][name] for seed in seeds])
 
 
-def _mean(values: Sequence[F64]) -> Metric:
+def _mean(values: Sequence[F64], within: tuple[float, float] = (-np.inf, np.inf)) -> Metric:
     pictures = np.mean(values, axis=0)
     drawn = np.random.default_rng(0).integers(0, len(pictures), (ROUNDS, len(pictures)))
-    return wider([float(one.mean()) for one in values], pictures[drawn].mean(1), len(pictures))
+    return wider([float(one.mean()) for one in values], pictures[drawn].mean(1), len(pictures), within)
 
 
 def measured(runs: Sequence[Run], judged: Arrays) -> Sides:

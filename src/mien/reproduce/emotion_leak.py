@@ -90,7 +90,7 @@ def inflation(leaks: Sequence[Leak], measure: str, where: str = OWN) -> Metric:
     each = [float(score(held[BEFORE, seed]) - score(held[AFTER, seed])) for seed in seeds]
     random = np.random.default_rng(0)
     drawn = [score(_redrawn(held[BEFORE, s], random)) - score(_redrawn(held[AFTER, s], random)) for s in seeds]
-    return wider(each, np.mean(drawn, axis=0), int(sum(held[AFTER, seed].sum() for seed in seeds)))
+    return wider(each, np.mean(drawn, axis=0), int(sum(held[AFTER, seed].sum() for seed in seeds)), (-1.0, 1.0))
 
 
 def _redrawn(table: F64, random: np.random.Generator, rounds: int = 1000) -> F64:

@@ -112,7 +112,7 @@ class Ablation:
         drawn = np.mean(
             [np.sum([f * measure(self._drawn[arm, seed]) for f, arm in sums], axis=0) for seed in self.seeds], axis=0
         )
-        return wider(each, drawn, len(self.truth))
+        return wider(each, drawn, len(self.truth), (0.0 if len(sums) == 1 else -1.0, 1.0))
 
     def recall(self, label: str) -> Measure:
         """The recall of one class."""
@@ -131,14 +131,16 @@ class Ablation:
         ]  # fmt: skip
 
 
-def wider(each: Sequence[float], drawn: F64, n: int) -> Metric:
-    """The mean over seeds with the wider of the two 95 % intervals. each: per seed; drawn: means of resampled pictures."""
+def wider(each: Sequence[float], drawn: F64, n: int, within: tuple[float, float] = (-np.inf, np.inf)) -> Metric:
+    """The mean over seeds with the wider of the two 95 % intervals, cut to what is possible.
+
+    each: per seed; drawn: means of resampled pictures."""
     from scipy.stats import t
 
     mean, count = float(np.mean(each)), len(each)
     half = float(t.ppf(0.975, count - 1) * np.std(each, ddof=1) / np.sqrt(count)) if count > 1 else 0.0
     low, high = np.nanpercentile(drawn, [2.5, 97.5])
-    return Metric(mean, min(mean - half, float(low)), max(mean + half, float(high)), n)
+    return Metric(mean, max(within[0], min(mean - half, float(low))), min(within[1], max(mean + half, float(high))), n)
 
 
 def one_thread() -> AbstractContextManager[Any]:
