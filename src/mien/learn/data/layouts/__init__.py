@@ -122,6 +122,8 @@ LAYOUTS: Mapping[str, Layout] = {
          "agreement with Michigan State University; research"),
         ("celeba_spoof", "CelebA-Spoof", "pictures; live and 10 kinds of attack",
          "Zhang et al., CelebA-Spoof, ECCV 2020", "non-commercial research"),
+        ("lfw", "LFW", "photos by person, unlabelled", "Huang et al., Labeled Faces in the Wild, UMass TR 07-49, 2007",
+         "research"),
         ("uniattack", "UniAttackData", "frames; live, physical, adversarial, digital attacks",
          "Fang et al., Unified physical-digital face attack detection, IJCAI 2024", "agreement with the authors; research"),
     )
