@@ -205,6 +205,16 @@ def test_rendered_people_are_on_one_side(monkeypatch: pytest.MonkeyPatch) -> Non
     assert [one.label for one in cmnet_rendered.program().expressions] == list(cmnet_rendered.LABELS)
 
 
+@pytest.mark.parametrize(("free", "aligned", "holds"), [(0.9, 0.9, True), (0.9, 0.7, False), (0.34, 0.34, None)])
+def test_what_nobody_could_tell_cannot_be_erased(free: float, aligned: float, holds: bool | None) -> None:
+    truth = np.arange(900) % 3
+    shares = {cmnet_rendered.FREE: free, cmnet_rendered.ALIGNED: aligned, cmnet_rendered.STRICT: aligned}
+    given = {(arm, s): answered(truth, share, s, 3) for arm, share in shares.items() for s in SEEDS}
+    found = cmnet_rendered.Rendered(Ablation(truth, cmnet_rendered.LABELS, given), ())
+    (check,) = cmnet._rendered_checks(found)
+    assert check.holds is holds and set(found.metrics()) and len(found.table()) == 3
+
+
 # --- data --------------------------------------------------------------------------------------------------------------
 
 

@@ -129,6 +129,8 @@ def _rendered_checks(one_sided: rendered.Rendered | str) -> list[Check]:
     words = "not the paper's: one-sided smiles are still told from both-sided ones, on rendered faces"
     if isinstance(one_sided, str):
         return [Check(f"{words}: {one_sided}", None)]
+    if not one_sided.able:
+        return [Check(f"{words}: even without the loss the networks did not learn to tell them", None)]
     lost = one_sided.gain(rendered.ALIGNED, rendered.FREE)
     rule = f"loss of their recall by the alignment loss below {rendered.MARGIN}: interval above -{rendered.MARGIN}"
     return [Check(f"{words}; {rule}", lost.low > -rendered.MARGIN, lost)]

@@ -30,6 +30,7 @@ LABELS = ("left", "right", "both")
 FREE, ALIGNED, STRICT = "no loss on halves", "weight 0.1 (the paper's)", "weight 0.9"
 WEIGHTS = {FREE: 0.0, ALIGNED: 0.1, STRICT: 0.9}
 MARGIN = 0.05  # of recall: what may be lost
+ABLE = 0.5  # of UAR, chance being a third: networks that tell nothing apart have nothing to lose
 MODEL = "ict_face_model_light.npz"
 
 
@@ -59,6 +60,11 @@ class Rendered:
     def gain(self, arm: str, base: str) -> Metric:
         """Of the recall of one-sided smiles."""
         return self.found.gain(arm, base, one_sided)
+
+    @property
+    def able(self) -> bool:
+        """Whether networks without the loss tell the smiles apart at all: the whole interval of UAR above ABLE."""
+        return self.found.metric(FREE, affect.uar).low > ABLE
 
     def table(self) -> list[Row]:
         """One row per weight."""
