@@ -47,7 +47,7 @@ def votes(net: ClipNet, data: Arrays, view: int, looks: int, batch: int = 64) ->
     device = next(net.parameters()).device
     pixels = data.tensors["pixels"].squeeze(-1)
     with torch.no_grad():
-        features = torch.cat([net.features(part.float().to(device)) for part in pixels.split(batch)])
+        features = torch.cat([net.features(part.float().to(device)) for part in pixels.split(batch)])  # type: ignore[no-untyped-call]
         clips = [sampled(features, view) for _ in range(looks)]
         chances = torch.stack([torch.softmax(net.streams(one), 1) for one in clips], 1)
     net.train(was)

@@ -64,7 +64,9 @@ def mean(values: F64, subjects: Sequence[str] | NDArray[np.str_]) -> Metric:
     return _one(lambda weights: _ratio(weights @ sums), people, np.size(values))
 
 
-def calibration(chances: F64, shares: F64, subjects: Sequence[str], other: F64 | None = None) -> Metric:
+def calibration(
+    chances: F64, shares: F64, subjects: Sequence[str] | NDArray[np.str_], other: F64 | None = None
+) -> Metric:
     """ECE of (runs, n, k) probabilities against the shares (n, k) of people who would give the answer; less that of
     `other` probabilities where they are given."""
     _, person = numbered(subjects)
@@ -91,7 +93,7 @@ def above(scores: F64, first: NDArray[np.bool_], second: NDArray[np.bool_], subj
 
     def statistic(weights: F64) -> F64:
         found = [np.einsum("ra,ab,rb->r", weights, table, weights) for table in (wins, pairs)]
-        return np.asarray(np.divide(*found, out=np.full(len(weights), np.nan), where=found[1] > 0))[:, None]
+        return np.asarray(np.divide(found[0], found[1], out=np.full(len(weights), np.nan), where=found[1] > 0))[:, None]
 
     return _one(statistic, people, int(first.sum() + second.sum()))
 
@@ -101,7 +103,7 @@ def _bins(chances: F64, shares: F64, person: I64, people: int) -> F64:
     total = np.zeros((people, BINS, 3))
     for one in chances:
         given = one.argmax(1)
-        total += binned(one.max(1), shares[np.arange(len(given)), given], edges, person, people)  # type: ignore[arg-type]
+        total += binned(one.max(1), shares[np.arange(len(given)), given], edges, person, people)
     return total
 
 

@@ -75,7 +75,7 @@ class Streams(nn.Module):
         x = self.join(torch.cat([x, x - x.mean(1, keepdim=True)], 2))
         seen = []
         if self.short is not None:
-            parts = x.unflatten(1, (-1, self.group))
+            parts = x.unflatten(1, (-1, self.group))  # type: ignore[no-untyped-call]
             count = parts.shape[1]
             x = self.short(parts.flatten(0, 1)).mean(1).unflatten(0, (-1, count))
             seen += [x.mean(1), x.amax(1)]
@@ -95,7 +95,8 @@ class ClipNet(nn.Module):
     def features(self, x: Tensor) -> Tensor:
         """(n, t, h, w) to (n, t, length); frames do not see one another."""
         flat: Tensor = self.encoder(standardised(x.flatten(0, 1).unsqueeze(1)))
-        return flat.unflatten(0, (-1, x.shape[1]))
+        made: Tensor = flat.unflatten(0, (-1, x.shape[1]))  # type: ignore[no-untyped-call]
+        return made
 
     def forward(self, x: Tensor) -> Tensor:
         """Of one clip each."""
