@@ -27,7 +27,9 @@ with tempfile.TemporaryDirectory() as safe, tempfile.TemporaryDirectory() as dis
     keys, path = Path(safe, "keys"), Path(disk, "people.sealed")
     made = life.seal(plain, path, make_keys(keys, "standard"))
     print(f"{made.templates} templates sealed in {made.bytes:,} bytes")
-    print("a probe device needs the public key alone:", load_public(keys).identity == KeyHolder(load(keys)).keys.identity)
+    print(
+        "a probe device needs the public key alone:", load_public(keys).identity == KeyHolder(load(keys)).keys.identity
+    )
     with mien.open_gallery(path, keys=keys) as people_sealed:
         for name, gallery in (("plain", plain), ("sealed", people_sealed)):
             best = gallery.search(probe, 1)[0]

@@ -65,9 +65,7 @@ def _options(command: click.Command, context: click.Context) -> Iterator[str]:
     yield "| option | meaning |\n| --- | --- |"
     for param in command.get_params(context):
         if isinstance(param, click.Option) and not param.hidden:
-            value = (
-                "" if param.is_flag else f" {param.metavar or param.type.name.split()[0].upper()}"
-            )
+            value = "" if param.is_flag else f" {param.metavar or param.type.name.split()[0].upper()}"
             names = ", ".join(sorted(param.opts, key=len)) + value
             default = f" Default: {param.default}." if param.show_default else ""
             yield f"| `{names}` | {(param.help or '').replace('|', chr(92) + '|')}{default} |"

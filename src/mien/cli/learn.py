@@ -33,9 +33,11 @@ FIELDS = (Column("field", lambda one: one["field"]), Column("value", lambda one:
     "--set", "changes", type=pair, multiple=True, metavar="FIELD=VALUE", help="Change the recipe; repeatable."
 )
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of everything drawn.")
-@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
+@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True,
+              help="Where: auto takes a GPU if there is one.")  # fmt: skip
 @click.option("--devices", type=click.IntRange(1), default=1, show_default=True, help="GPUs, or processes on the CPU.")
-@click.option("--precision", type=click.Choice(["auto", "32", "bf16", "16"]), default="auto", show_default=True)
+@click.option("--precision", type=click.Choice(["auto", "32", "bf16", "16"]), default="auto", show_default=True,
+              help="Of products: auto takes bf16 where it is fast.")  # fmt: skip
 @click.option("--workers", type=click.IntRange(0), default=0, show_default=True, help="Processes that load data.")
 @click.option("--stop-after", type=click.IntRange(1), metavar="EPOCHS", help="Stop there; the same command goes on.")
 @click.option("--smoke", is_flag=True, help="Little of everything, on made-up data if none is given: under a minute.")

@@ -74,7 +74,7 @@ def fit(
     accelerator = _accelerator(settings.device)
     torch.manual_seed(settings.seed)
     net = recipe.build().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    module = _Module(recipe, net, data, settings)
+    module = _Module(recipe, net, {name: part.held() for name, part in data.items()}, settings)
     keeper = _Keeper(folder, told if settings.devices == 1 else None)  # other processes cannot call back
     with _quiet():
         trainer = Trainer(

@@ -52,6 +52,10 @@ class Arrays(TorchDataset[Batch]):
     def __len__(self) -> int:
         return len(self.tensors["truth"])
 
+    def held(self) -> Arrays:
+        """The same tensors in a table of its own: what a method puts into one stays out of the other."""
+        return Arrays(self.tensors, self.tensors["truth"], self.subjects, self.names, self.problems)
+
     def __getitem__(self, index: int) -> Batch:
         return {name: values[index] for name, values in self.tensors.items()}
 

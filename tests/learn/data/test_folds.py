@@ -121,7 +121,7 @@ def test_pictures_that_cannot_be_read_are_listed(tmp_path: Path) -> None:
 
 
 def test_every_layout_has_a_reader_and_says_what_it_wants() -> None:
-    assert len(LAYOUTS) == 30
+    assert len(LAYOUTS) == 31
     for name, layout in LAYOUTS.items():
         assert layout.name == name == layout.reader.LAYOUT  # type: ignore[attr-defined]
         assert layout.wants and layout.terms and layout.source and layout.title

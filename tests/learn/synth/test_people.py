@@ -70,7 +70,7 @@ def test_unknown_variables_and_levels_are_told() -> None:
 
 def test_colours_go_there_and_back() -> None:
     ramp = np.arange(256, dtype=np.float32)
-    np.testing.assert_allclose(encoded(linear(ramp)), ramp, atol=1e-2)
+    np.testing.assert_allclose(encoded(linear(ramp)), ramp, atol=3e-2)
     assert linear((255, 255, 255)).max() == pytest.approx(1.0)
     assert linear((188, 188, 188))[0] == pytest.approx(0.5029, abs=1e-3)  # IEC 61966-2-1
     tones = np.stack([skin_colour(melanin) for melanin in np.linspace(0, 1, 9)])

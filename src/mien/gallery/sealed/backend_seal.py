@@ -239,7 +239,9 @@ def _api() -> Any:
     try:
         import tenseal.sealapi as api
     except ImportError:
-        raise UsageError("The SEAL backend needs the package tenseal.", 'Install it: pip install "mien[tenseal]".') from None
+        raise UsageError(
+            "The SEAL backend needs the package tenseal.", 'Install it: pip install "mien[tenseal]".'
+        ) from None
     return api
 
 

@@ -100,5 +100,7 @@ def _examples(at: Reading, tables: dict[tuple[str, str], str], held: str) -> Ite
             subject=person,
             group=group,
             spans=(Span(min(places), None, max(places), kind="coded"),),
-            waves=tuple(Wave(at.tree.path(name), f"AU{int(unit):02d}", 0.0, "bp4d", columns[str(unit)]) for unit in UNITS),
+            waves=tuple(
+                Wave(at.tree.path(name), f"AU{int(unit):02d}", 0.0, "bp4d", columns[str(unit)]) for unit in UNITS
+            ),
         )
