@@ -266,9 +266,9 @@ def test_a_calibrated_gallery_identifies_by_who_stands_out(
 
 
 def test_ctrl_c_leaves_what_is_done(tmp_path: Path) -> None:
-    """A real process, a real signal, in the middle of enrolling 150 people."""
+    """A real process, a real signal, in the middle of enrolling 40 people."""
     rng = np.random.default_rng(7)
-    for number in range(150):
+    for number in range(40):
         folder = tmp_path / "photos" / f"p{number:03d}"
         folder.mkdir(parents=True)
         noisy = drawn_face(320).astype(int) + rng.integers(-9, 9, (320, 320, 3))
@@ -289,7 +289,7 @@ def test_ctrl_c_leaves_what_is_done(tmp_path: Path) -> None:
     assert "Traceback" not in errors
     assert document["stopped"] is True
     done = [one["subject"] for one in document["people"]]
-    assert 3 <= len(done) < 150
+    assert 3 <= len(done) < 40
     with open_gallery(tmp_path / "people.db") as gallery:
         assert set(done) <= {person.subject for person in gallery.people()}
 
