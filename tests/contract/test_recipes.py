@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from mien.errors import TrainingFailed, UsageError
 from mien.learn.catalogue import RECIPES, changed, recipe
 from mien.learn.data.example import Dataset
+from mien.learn.export import crops, export
 from mien.learn.fit import LAST, Settings, Trained, fit, history
 from mien.learn.order import Order
 from mien.learn.recipe import Arrays, Batch, Recipe
@@ -146,6 +147,14 @@ def test_what_is_deployed_gives_probabilities_and_leaves_its_input_alone(case: C
     assert found.shape == (len(crops), len(case.recipe.labels)) and bool((found >= 0).all())
     assert torch.allclose(found.sum(1), torch.ones(len(crops)), atol=1e-5)
     assert torch.allclose(found, alone, atol=1e-4), "a reading must not depend on who else is in the batch"
+
+
+def test_its_exported_graph_says_what_torch_says_for_any_number_of_crops(case: Case, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    deployed = case.recipe.deployed(case.recipe.build().eval()).eval()
+    for count in (1, 5):  # the exporter is shown two
+        difference = export(deployed, case.recipe.mouth, tmp_path / "net.onnx", crops(case.recipe.mouth, count))
+        assert difference < 5e-3
 
 
 def test_a_smoke_run_ends_and_leaves_its_history(case: Case, tmp_path_factory: pytest.TempPathFactory) -> None:

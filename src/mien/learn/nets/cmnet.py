@@ -80,10 +80,11 @@ class CmNet(nn.Module):
         if x.shape[2] % (2 * self.step) or x.shape[3] % (2 * self.step):
             raise UsageError(f"{x.shape[3]} x {x.shape[2]} px cannot be halved.", f"Use a multiple of {2 * self.step}.")
         found = self.lower(x)
-        left = right = found.new_zeros((len(x), 0))
+        count = x.shape[0]  # not len(x): that would fix the batch of the exported graph
+        left = right = found.new_zeros((count, 0))
         if self.halves:
             both = self.lower(torch.cat(x.chunk(2, 3)).contiguous(memory_format=torch.channels_last))
-            one, other = both.chunk(2)
+            one, other = both[:count], both[count:]
             found = found + torch.cat([one, other], 3)
             left, right = one.mean((2, 3)), other.mean((2, 3))
         logits: Tensor = self.head(self.refine(self.upper(found)).mean((2, 3)))
