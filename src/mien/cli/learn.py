@@ -40,6 +40,8 @@ FIELDS = (Column("field", lambda one: one["field"]), Column("value", lambda one:
               help="Of products: auto takes bf16 where it is fast.")  # fmt: skip
 @click.option("--workers", type=click.IntRange(0), default=0, show_default=True, help="Processes that load data.")
 @click.option("--stop-after", type=click.IntRange(1), metavar="EPOCHS", help="Stop there; the same command goes on.")
+@click.option("--from", "start", metavar="RUN", type=click.Path(path_type=Path),
+              help="Begin from the weights of that run of the same recipe.")  # fmt: skip
 @click.option("--smoke", is_flag=True, help="Little of everything, on made-up data if none is given: under a minute.")
 @click.option("--fields", "show", is_flag=True, help="List what --set can change, and end.")
 @answers

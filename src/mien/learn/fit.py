@@ -44,6 +44,7 @@ class Settings:
     precision: Precision = "auto"  # auto: bf16 where the processor multiplies it fast, 32 elsewhere
     workers: int = 0  # processes that load data; data in memory needs none
     stop_after: int | None = None  # epochs of this call: the run can go on later
+    start: Path | None = None  # a run of the same recipe from whose weights this one begins; None: fresh ones
 
 
 @dataclass(slots=True)
@@ -73,7 +74,10 @@ def fit(
     precision = _precision(settings)
     accelerator = _accelerator(settings.device)
     torch.manual_seed(settings.seed)
-    net = recipe.build().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    net = recipe.build()
+    if settings.start is not None:
+        _begin_with(net, settings.start)
+    net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     module = _Module(recipe, net, {name: part.held() for name, part in data.items()}, settings)
     keeper = _Keeper(folder, told if settings.devices == 1 else None)  # other processes cannot call back
     with _quiet():
@@ -282,6 +286,18 @@ def _best(recipe: Recipe, folder: Path, precision: str, module: _Module) -> Trai
     rows = history(folder)
     whole = bool(rows) and rows[-1]["epoch"] + 1 >= recipe.epochs
     return Trained(net.eval(), int(kept["epoch"]), float(kept["score"]), rows, precision, whole)
+
+
+def _begin_with(net: nn.Module, start: Path) -> None:
+    path = start / BEST
+    if not path.is_file():
+        raise UsageError(f"{start} holds no weights to begin from.", "Name the folder of a run of the same recipe.")
+    try:
+        net.load_state_dict(torch.load(path, map_location="cpu", weights_only=True)["net"])
+    except RuntimeError as error:  # other layers, or layers of other sizes
+        raise UsageError(
+            f"The weights in {start} are of another network.", "Give the same --set values as that run had."
+        ) from error
 
 
 def _failed(error: BaseException, module: _Module, folder: Path) -> Exception:

@@ -56,7 +56,7 @@ def learn(
     TrainingFailed, CannotWrite."""
     settings = settings or Settings()
     source = with_dev(source, settings.seed)
-    runs.begin(folder, recipe, source, settings.seed)
+    runs.begin(folder, recipe, source, settings.seed, settings.start)
     parts = {"train": recipe.data(source, "train"), "dev": recipe.data(source, "dev")}
     trained = fit(recipe, parts, folder, settings, told)
     if not trained.whole:
@@ -162,6 +162,13 @@ def _said(work: _Work, report: Report, on_dev: F64, run: Mapping[str, Any]) -> S
     results = tuple(
         replace(one, source=one.source.replace("mien audit affect", "mien learn")) for one in document.results(report)
     )
+    start = run.get("asked", {}).get("start")
+    if start is not None:
+        before = str(start.get("commit") or "not known")[:20]
+        training += (
+            f" It began from the weights of a run of {start['settings'].get('epochs')} epochs with seed {start['seed']}, "
+            f"commit {before}."
+        )
     floor, words = _floor(on_dev, dev)
     return Said(training, layout.terms if layout is not None else "not known", results, floor, words)
 

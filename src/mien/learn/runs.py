@@ -16,8 +16,8 @@ from mien.models import places
 RECORD = "run.json"
 
 
-def begin(folder: Path, recipe: Recipe, source: Dataset, seed: int) -> None:
-    """Make the folder and note what is run in it, or see that the same is.
+def begin(folder: Path, recipe: Recipe, source: Dataset, seed: int, start: Path | None = None) -> None:
+    """Make the folder and note what is run in it, or see that the same is. `start`: the run whose weights it begins from.
 
     Raises UsageError for the folder of another run, CannotWrite."""
     from mien.audit.document import prepare
@@ -29,6 +29,8 @@ def begin(folder: Path, recipe: Recipe, source: Dataset, seed: int) -> None:
         "seed": seed,
         "data": {"layout": source.layout, "examples": len(source), "digest": digest(source)},
     }
+    if start is not None:
+        asked["start"] = _start(start, recipe)
     asked = json.loads(json.dumps(asked))  # tuples as lists, as they come back
     kept = record(folder)
     if kept is None:
@@ -44,6 +46,14 @@ def begin(folder: Path, recipe: Recipe, source: Dataset, seed: int) -> None:
             f"The run in {folder} was begun with other {', '.join(differing)}.",
             "Name another folder with -o, or give the same again to go on.",
         )
+
+
+def _start(folder: Path, recipe: Recipe) -> dict[str, Any]:
+    """What the run before was, so that both together can be carried out again."""
+    kept = record(folder)
+    if kept is None or kept.get("asked", {}).get("recipe") != recipe.name:
+        raise UsageError(f"{folder} is not the folder of a run of {recipe.name}.", "Name one that `mien learn` made.")
+    return {**kept["asked"], "commit": kept.get("begun", {}).get("commit"), "best": kept.get("best")}
 
 
 def record(folder: Path) -> dict[str, Any] | None:
@@ -76,7 +86,7 @@ def digest(source: Dataset) -> str:
 
 
 def _differing(kept: Mapping[str, Any], asked: Mapping[str, Any]) -> list[str]:
-    names = [key for key in ("recipe", "seed", "data") if kept.get(key) != asked[key]]
+    names = [key for key in ("recipe", "seed", "data", "start") if kept.get(key) != asked.get(key)]
     if kept.get("recipe") != asked["recipe"]:
         return names
     held = kept.get("settings", {})
