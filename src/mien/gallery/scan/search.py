@@ -1,0 +1,58 @@
+"""The search over codes, by the compiled kernel or by numpy."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.errors import InputError, UsageError
+from mien.gallery.scan import plain
+from mien.gallery.scan.codes import Codes
+from mien.types import F32, U8
+
+Candidates = tuple[NDArray[np.int64], float]
+
+
+def kernel() -> str:
+    """The kernel in use."""
+    return "numpy"
+
+
+def candidates(
+    codes: Codes | Sequence[Codes], probe: F32, m: int, floor: float | None = None, allowed: U8 | None = None
+) -> Candidates:
+    """Row numbers, ascending, of every row whose score may reach the threshold, and the threshold.
+
+    codes: one block or several of the same dimension; rows are numbered through. probe (D,), at most REACH long.
+    The threshold is the m-th largest lower bound among living, allowed rows, or the floor where that is higher; with
+    fewer than m such rows the floor alone, -inf for None. allowed (n,): 0 leaves a row out.
+    Raises InputError for a probe or mask that does not fit, UsageError for m < 1.
+    """
+    if probe.ndim != 1:
+        raise InputError("A probe is one row of float32.", "Search for several with `candidates_many`.")
+    return candidates_many(codes, probe[None], m, floor, allowed)[0]
+
+
+def candidates_many(
+    codes: Codes | Sequence[Codes], probes: F32, m: int, floor: float | None = None, allowed: U8 | None = None
+) -> list[Candidates]:
+    """`candidates` of each of `probes` (q, D), faster than one by one."""
+    blocks = [codes] if isinstance(codes, Codes) else list(codes)
+    if m < 1:
+        raise UsageError(f"{m} rows were asked for.", "Ask for at least one.")
+    if probes.ndim != 2 or probes.dtype != np.float32:
+        raise InputError("Probes are rows of float32.", "Give an array (q, D) of float32.")
+    if len({block.high.shape[1] for block in blocks}) > 1:
+        raise InputError("The blocks of codes differ in their dimension.", "Search them one by one.")
+    total = sum(len(block) for block in blocks)
+    if allowed is not None and (allowed.shape != (total,) or allowed.dtype != np.uint8):
+        raise InputError(f"The mask does not fit {total} rows.", "Give one uint8 a row.")
+    lowest = -math.inf if floor is None or floor <= -1.0 else float(floor)
+    if math.isnan(lowest):
+        raise UsageError("The floor is not a number.", "Give a score between -1 and 1, or none.")
+    if not total or not len(probes):
+        return [(np.empty(0, np.int64), lowest) for _ in probes]
+    return plain.scan(blocks, probes, m, lowest, allowed)
