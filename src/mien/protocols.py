@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar, runtime_checkable
 
 from mien.report import Report
 from mien.types import Clip, Face, Frame, Match, OperatingPoint, Person, Reading, Sample, Template
+
+if TYPE_CHECKING:
+    from mien.where import Where
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +85,20 @@ class Gallery(Protocol):
     def samples(self, subject: str | None = None) -> Iterator[tuple[str, Sample]]:
         """(subject, sample) pairs, of one subject or of all."""
 
-    def search(self, probe: Template, k: int = 5) -> list[Match]:
-        """The k best subjects, best first, ties by name; exact. Raises SpaceMismatch."""
+    def enrol_many(self, people: Sequence[tuple[str, Sequence[Sample]]]) -> int:
+        """`enrol` for many subjects in one durable step, all or none; returns how many templates were new."""
+
+    def search(
+        self, probe: Template, k: int = 5, *, floor: float | None = None, where: Where | None = None
+    ) -> list[Match]:
+        """The k best subjects, best first, ties by name; exact. Raises SpaceMismatch.
+
+        floor: only those who score at least that. where: only those of whom it is true."""
+
+    def search_many(
+        self, probes: Sequence[Template], k: int = 5, *, floor: float | None = None, where: Where | None = None
+    ) -> list[list[Match]]:
+        """`search` for several probes at once, which is quicker than one after the other."""
 
     @property
     def points(self) -> tuple[OperatingPoint, ...]:

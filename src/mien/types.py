@@ -138,11 +138,22 @@ class Person:
 
 
 @dataclass(frozen=True, slots=True)
+class SearchEvidence:
+    """Why the answer of a search may be believed."""
+
+    exact: bool  # nobody enrolled who belongs into the answer can be missing from it
+    proof: str  # what makes it exact, such as "certified int8"; what it was measured with, where it is not
+    candidates: int  # templates compared without rounding; the rest was excluded by a bound
+    measured_recall: float | None = None  # lower end of the interval, where the search is approximate
+
+
+@dataclass(frozen=True, slots=True)
 class Match:
     """A subject of the gallery and how alike the probe is: cosine of unit vectors, -1..1."""
 
     subject: str
     score: float
+    evidence: SearchEvidence | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,12 +29,12 @@ def test_a_view_stays_true_while_the_matrix_grows(fusion: Fusion) -> None:
     matrix = Matrix(fusion)
     matrix.extend(["ana", "bo"], np.stack([direction(1, 0), direction(0, 1)]))
     view = matrix.rows()
-    before = view.search(direction(1, 0), 9)
+    before = view.search(direction(1, 0)[None], 9)[0]
     for number in range(500):
         matrix.extend(["ana", f"p{number}"], np.stack([direction(-1, number), direction(1, number)]))
-        assert view.search(direction(1, 0), 9) == before == [Match("ana", 1.0), Match("bo", 0.0)]
+        assert view.search(direction(1, 0)[None], 9)[0] == before == [Match("ana", 1.0), Match("bo", 0.0)]
     assert matrix.subjects == 502
-    assert matrix.rows().search(direction(1, 0), 1)[0].subject == ("ana" if fusion == "max" else "p0")
+    assert matrix.rows().search(direction(1, 0)[None], 1)[0][0].subject == ("ana" if fusion == "max" else "p0")
 
 
 @pytest.fixture(params=["memory", "embedded"])

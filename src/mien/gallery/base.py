@@ -10,13 +10,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
-from mien.errors import UnknownSubject, UsageError
+import numpy as np
+
+from mien.errors import InputError, UnknownSubject, UsageError
 from mien.gallery.crops import check_face
 from mien.gallery.matrix import Fusion, Matrix, check_template
 from mien.gallery.names import metadata_text, subject_name
-from mien.types import Match, OperatingPoint, Person, Sample, Template
+from mien.types import F32, Match, OperatingPoint, Person, Sample, Template
+
+if TYPE_CHECKING:
+    from mien.where import Where
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +33,23 @@ class Receipt:
     images: int  # crops erased
     when: str  # ISO 8601 UTC
     digest: str  # BLAKE2b over the erased templates in the order they were enrolled, hex
+
+
+@dataclass(frozen=True, slots=True)
+class Newcomer:
+    """Somebody to enrol, checked already."""
+
+    name: str
+    samples: Sequence[Sample]
+    metadata: str | None  # JSON; None leaves what was there
+    enrolled: str
+
+
+class View(Protocol):
+    """The templates of a gallery as they are at one moment, or those of some of its subjects."""
+
+    def search(self, probes: F32, k: int, floor: float | None) -> list[list[Match]]:
+        """For each of the (q, D) unit vectors the k best subjects that score at least `floor`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +96,21 @@ class BaseGallery(ABC):
                 check_face(sample.face)
         with self._lock:
             self._refresh()
-            return self._add(name, list(samples), text, enrolled or now())
+            return self._add([Newcomer(name, list(samples), text, enrolled or now())])
+
+    def enrol_many(self, people: Sequence[tuple[str, Sequence[Sample]]]) -> int:
+        """`enrol` for many subjects in one durable step, all or none; returns how many templates were new.
+
+        A subject may come up several times. Raises what `enrol` raises; then nobody was added."""
+        when, newcomers = now(), []
+        for subject, samples in people:
+            for sample in samples:
+                if sample.face is not None:
+                    check_face(sample.face)
+            newcomers.append(Newcomer(subject_name(subject), list(samples), None, when))
+        with self._lock:
+            self._refresh()
+            return self._add(newcomers) if newcomers else 0
 
     def forget(self, subject: str) -> int:
         """Erase a subject with templates, crops and metadata; returns how many samples went. Raises UnknownSubject."""
@@ -95,19 +131,38 @@ class BaseGallery(ABC):
         name = subject_name(subject)
         with self._lock:
             self._refresh()
-            check_template(template, self._space, self._matrix.dimension, self.where)
+            check_template(template, self._space, self._dimension, self.where)
             return self._remove(name, template.vector.tobytes()).samples > 0
 
-    def search(self, probe: Template, k: int = 5) -> list[Match]:
+    def search(
+        self, probe: Template, k: int = 5, *, floor: float | None = None, where: Where | None = None
+    ) -> list[Match]:
         """The k best subjects (fewer where fewer are enrolled), best first, ties by name; exact.
 
+        floor: only those who score at least that, which is quicker. where: only those of whom it is true.
         Raises SpaceMismatch, InputError for a probe that is no unit vector, UsageError for k < 1.
         """
+        return self.search_many([probe], k, floor=floor, where=where)[0]
+
+    def search_many(
+        self, probes: Sequence[Template], k: int = 5, *, floor: float | None = None, where: Where | None = None
+    ) -> list[list[Match]]:
+        """`search` for several probes at once, in their order, which is quicker than one after the other."""
+        if k < 1:
+            raise UsageError(f"{k} matches were asked for.", "Ask for at least one.")
+        if floor is not None and not -1.0 <= floor <= 1.0:  # NaN fails too
+            raise UsageError(f"{floor} is no score to ask for.", "Give one from -1 to 1.")
+        if not probes:
+            return []
         with self._lock:
             self._refresh()
-            check_template(probe, self._space, self._matrix.dimension, self.where)
-            rows = self._matrix.rows()
-        return rows.search(probe.vector, k)
+            for probe in probes:
+                check_template(probe, self._space, self._dimension, self.where)
+            view = self._view(where)
+        lengths = {probe.vector.size for probe in probes}
+        if len(lengths) > 1:
+            raise InputError("The probes have different lengths.", "Make all of them with one embedder.")
+        return view.search(np.stack([probe.vector for probe in probes]), k, floor)
 
     @property
     def points(self) -> tuple[OperatingPoint, ...]:
@@ -195,6 +250,10 @@ class BaseGallery(ABC):
 
     @property
     @abstractmethod
+    def _dimension(self) -> int | None: ...
+
+    @property
+    @abstractmethod
     def _points(self) -> str: ...
 
     @abstractmethod
@@ -205,7 +264,11 @@ class BaseGallery(ABC):
         """Refuse when closed, and bring the matrix up to date with what is stored."""
 
     @abstractmethod
-    def _add(self, name: str, samples: list[Sample], metadata: str | None, enrolled: str) -> int: ...
+    def _view(self, where: Where | None) -> View:
+        """What a search looks at, of everybody or of those of whom `where` is true. Called under the lock."""
+
+    @abstractmethod
+    def _add(self, newcomers: Sequence[Newcomer]) -> int: ...
 
     @abstractmethod
     def _remove(self, name: str, vector: bytes | None) -> Removed:

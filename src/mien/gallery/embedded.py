@@ -7,21 +7,25 @@ import json
 import os
 import sqlite3
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from mien.errors import GalleryBusy, GalleryCorrupt, GalleryFull, GalleryNotFound
 from mien.gallery import store
-from mien.gallery.base import BaseGallery, Removed
+from mien.gallery.base import BaseGallery, Newcomer, Removed, View
 from mien.gallery.matrix import Fusion, Matrix, check_samples
 from mien.gallery.names import subject_name
 from mien.gallery.rows import Rows
 from mien.gallery.store import Head, plain_errors, xor
 from mien.types import Person, Sample
+
+if TYPE_CHECKING:
+    from mien.where import Where
 
 _BLOCK = 64  # samples read from the file at a time, crops with them
 
@@ -215,27 +219,46 @@ class EmbeddedGallery(BaseGallery):
             with store.transaction(self._db, "DEFERRED"):
                 self._pull()
 
-    def _add(self, name: str, samples: list[Sample], metadata: str | None, enrolled: str) -> int:
+    @property
+    def _dimension(self) -> int | None:
+        return self._head.dimension
+
+    def _view(self, where: Where | None) -> View:
+        if where is None:
+            return self._matrix.rows()
+        chosen = [one.subject for one in self.people() if where.matches(one.subject, one.metadata, one.enrolled)]
+        return self._matrix.rows(chosen)
+
+    def _add(self, newcomers: Sequence[Newcomer]) -> int:
         with self._change():
-            head, space, dimension = self._head, self._head.space, self._head.dimension
-            number = self._ids.get(name)
-            if samples or number is None:
-                space, dimension = check_samples(samples, space, dimension, self.where)
-            if number is None:
-                head = self._rows.add_subject(head, name, enrolled)
-                number = head.last_subject
-            if metadata is not None:
-                head = self._rows.note(head, number, metadata)
-            known = {self._rows.vector(each) for each in self._kept.get(number, ())}
-            for sample in samples:
-                vector = sample.template.vector.tobytes()
-                if vector not in known:
-                    known.add(vector)
-                    head = self._rows.add_sample(head, number, sample)
+            head = self._head
+            fresh: dict[str, tuple[int, set[bytes]]] = {}  # subjects of this step: id and templates
+            for one in newcomers:
+                head = self._take(head, one, fresh)
             added = head.samples - self._head.samples
             if head != self._head:
-                store.write_head(self._db, replace(head, space=space, dimension=dimension))
+                store.write_head(self._db, head)
         return added
+
+    def _take(self, head: Head, one: Newcomer, fresh: dict[str, tuple[int, set[bytes]]]) -> Head:
+        number = self._ids.get(one.name)
+        if one.samples or (number is None and one.name not in fresh):
+            space, dimension = check_samples(one.samples, head.space, head.dimension, self.where)
+            head = replace(head, space=space, dimension=dimension)
+        if one.name not in fresh:
+            if number is None:
+                head = self._rows.add_subject(head, one.name, one.enrolled)
+                number = head.last_subject
+            fresh[one.name] = number, {self._rows.vector(each) for each in self._kept.get(number, ())}
+        number, known = fresh[one.name]
+        if one.metadata is not None:
+            head = self._rows.note(head, number, one.metadata)
+        for sample in one.samples:
+            vector = sample.template.vector.tobytes()
+            if vector not in known:
+                known.add(vector)
+                head = self._rows.add_sample(head, number, sample)
+        return head
 
     def _remove(self, name: str, vector: bytes | None) -> Removed:
         vectors: list[bytes] = []

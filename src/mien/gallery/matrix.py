@@ -7,7 +7,7 @@ rounding. A faster first scan, such as int8 codes with their own bound, would re
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -77,13 +77,14 @@ class Rows:
     names: Sequence[str]  # may grow at its end; only the first `count` are part of this view
     count: int  # subjects
 
-    def search(self, probe: F32, k: int) -> list[Match]:
-        """The k best subjects by their best row, best first, ties by name.
+    def search(self, probes: F32, k: int, floor: float | None = None) -> list[list[Match]]:
+        """For each of the probes (q, D), unit length, the k best subjects by their best row, best first, ties by name.
 
-        probe (D,) unit length. Scores are the correctly rounded dot products, so equal rows tie wherever they stand.
-        """
-        if k < 1:
-            raise UsageError(f"{k} matches were asked for.", "Ask for at least one.")
+        Scores are the correctly rounded dot products, so equal rows tie wherever they stand."""
+        found = [self._one(probe, k) for probe in probes]
+        return [[match for match in one if floor is None or match.score >= floor] for one in found]
+
+    def _one(self, probe: F32, k: int) -> list[Match]:
         if not self.count:
             return []
         k = min(k, self.count)
@@ -186,8 +187,18 @@ class Matrix:
             owners[: self._count] = self._owners[: self._count]
         self._vectors, self._owners = vectors, owners
 
-    def rows(self) -> Rows:
-        """What a search looks at. Rows once written never change, so the view stays true."""
+    def rows(self, among: Iterable[str] | None = None) -> Rows:
+        """What a search looks at, of everybody or of some. Rows once written never change, so the view stays true."""
+        whole = self._whole()
+        if among is None:
+            return whole
+        kept = [name for name in among if name in self._index]
+        place = np.full(len(self._names), -1, np.intp)
+        place[[self._index[name] for name in kept]] = np.arange(len(kept))
+        owners = place[whole.owners]
+        return Rows(whole.vectors[owners >= 0], owners[owners >= 0], kept, len(kept))
+
+    def _whole(self) -> Rows:
         vectors, owners = self._vectors[: self._count], self._owners[: self._count]
         subjects = len(self._names)
         if self._fusion == "max":

@@ -5,16 +5,20 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mien.gallery.base import BaseGallery, Removed
+from mien.gallery.base import BaseGallery, Newcomer, Removed, View
 from mien.gallery.crops import own_face
 from mien.gallery.matrix import Fusion, Matrix, check_samples
 from mien.gallery.names import subject_name
 from mien.types import Person, Sample
+
+if TYPE_CHECKING:
+    from mien.where import Where
 
 
 @dataclass(slots=True)
@@ -84,10 +88,28 @@ class MemoryGallery(BaseGallery):
     def _refresh(self) -> None:
         self._usable()
 
-    def _add(self, name: str, samples: list[Sample], metadata: str | None, enrolled: str) -> int:
+    @property
+    def _dimension(self) -> int | None:
+        return self._matrix.dimension
+
+    def _view(self, where: Where | None) -> View:
+        if where is None:
+            return self._matrix.rows()
+        return self._matrix.rows(
+            name
+            for name, record in self._records.items()
+            if where.matches(name, json.loads(record.metadata), record.enrolled)
+        )
+
+    def _add(self, newcomers: Sequence[Newcomer]) -> int:
+        space, dimension = self._held_space, self._matrix.dimension
+        for one in newcomers:  # all are looked at before the first is taken in
+            if one.samples or one.name not in self._records:
+                space, dimension = check_samples(one.samples, space, dimension, self.where)
+        return sum(self._take(one.name, one.samples, one.metadata, one.enrolled) for one in newcomers)
+
+    def _take(self, name: str, samples: Sequence[Sample], metadata: str | None, enrolled: str) -> int:
         record = self._records.get(name)
-        if samples or record is None:
-            space, dimension = check_samples(samples, self._held_space, self._matrix.dimension, self.where)
         known = {} if record is None else record.samples
         fresh: dict[bytes, Sample] = {}
         for sample in samples:
@@ -95,8 +117,8 @@ class MemoryGallery(BaseGallery):
             if key not in known:
                 fresh.setdefault(key, _own(sample, key))
         if fresh:
-            self._held_space = space
-            self._matrix.extend([name] * len(fresh), np.frombuffer(b"".join(fresh), np.float32).reshape(-1, dimension))
+            self._held_space = next(iter(fresh.values())).template.space
+            self._matrix.extend([name] * len(fresh), np.frombuffer(b"".join(fresh), np.float32).reshape(len(fresh), -1))
         if record is None:
             record = self._records[name] = _Record({}, "{}", enrolled)
         record.samples.update(fresh)

@@ -15,8 +15,8 @@ import pytest
 
 from mien.errors import GalleryCorrupt, GalleryError, UsageError
 from mien.gallery import BaseGallery, open_gallery
+from mien.gallery.base import Newcomer
 from mien.gallery.sealed import life, opening
-from mien.gallery.sealed.enroller import Newcomer
 from mien.gallery.sealed.gallery import SealedGallery
 from mien.gallery.sealed.keys import load
 from mien.gallery.sealed.opening import make_keys
@@ -97,12 +97,12 @@ def test_a_stopped_seal_leaves_nothing(plain: BaseGallery, at: Path, tmp_path: P
 def test_a_copy_that_is_not_true_never_takes_its_name(
     plain: BaseGallery, at: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    enrol_many = SealedGallery.enrol_many
+    take_in = SealedGallery.take_in
 
     def forgetful(self: SealedGallery, newcomers: list[Newcomer], size: int = 0) -> int:
-        return enrol_many(self, newcomers[1:], size)
+        return take_in(self, newcomers[1:], size)
 
-    monkeypatch.setattr(SealedGallery, "enrol_many", forgetful)
+    monkeypatch.setattr(SealedGallery, "take_in", forgetful)
     with pytest.raises(GalleryCorrupt, match="people are missing"):
         life.seal(plain, tmp_path / "people.sealed", make_keys(at, "standard"))
     assert not (tmp_path / "people.sealed").exists()

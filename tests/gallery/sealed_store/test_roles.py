@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 
 from mien.errors import GalleryError, InputError, UsageError
+from mien.gallery.base import Newcomer
 from mien.gallery.sealed import matcher as matcher_module
-from mien.gallery.sealed.enroller import Enroller, Newcomer
+from mien.gallery.sealed.enroller import Enroller
 from mien.gallery.sealed.gallery import SealedGallery
 from mien.gallery.sealed.index import Index
 from mien.gallery.sealed.key_holder import KeyHolder, Released

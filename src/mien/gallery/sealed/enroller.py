@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from mien.gallery.base import Newcomer
 from mien.gallery.crops import pack_face
 from mien.gallery.matrix import check_samples
 from mien.gallery.sealed.canaries import Content, how_many
@@ -28,16 +29,6 @@ if TYPE_CHECKING:
     from mien.gallery.sealed.repacker import Repacker
 
 Fetch = Callable[[Sequence[int]], dict[int, tuple[GroupRow, U32]]]
-
-
-@dataclass(frozen=True, slots=True)
-class Newcomer:
-    """Somebody to enrol, checked already."""
-
-    name: str
-    samples: Sequence[Sample]
-    metadata: str | None  # JSON; None leaves what was there
-    enrolled: str
 
 
 @dataclass(slots=True)

@@ -12,25 +12,29 @@ import json
 import os
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
 from mien.errors import GalleryBusy, GalleryCorrupt, GalleryReadOnly, UsageError
-from mien.gallery.base import BaseGallery, Removed
+from mien.gallery.base import BaseGallery, Newcomer, Removed
 from mien.gallery.crops import unpack_face
 from mien.gallery.matrix import check_template
 from mien.gallery.names import subject_name
 from mien.gallery.sealed.canaries import Content
 from mien.gallery.sealed.coarse import Coarse
-from mien.gallery.sealed.enroller import Enroller, Newcomer
+from mien.gallery.sealed.enroller import Enroller
 from mien.gallery.sealed.index import Index, about
 from mien.gallery.sealed.key_holder import KeyHolder
 from mien.gallery.sealed.matcher import Depot, Matcher, Response, check_identity
 from mien.gallery.sealed.probe_device import Probe, ProbeDevice
 from mien.gallery.sealed.records import Change, Detail, GroupRow, SampleRow
 from mien.gallery.sealed.repacker import Repacker
+from mien.gallery.sealed.view import SealedView
 from mien.types import F32, Match, Person, Sample, Template
+
+if TYPE_CHECKING:
+    from mien.where import Where
 
 T = TypeVar("T")
 RETRIES = 50  # changes made anew because somebody else was faster
@@ -75,24 +79,28 @@ class SealedGallery(BaseGallery):
         """Of the keys."""
         return self._holder.keys.identity
 
-    def enrol_many(self, newcomers: Sequence[Newcomer], size: int = 0) -> int:
-        """`enrol` for many people in one step; returns how many templates were new. size: templates to expect in all."""
+    def take_in(self, newcomers: Sequence[Newcomer], size: int = 0) -> int:
+        """`enrol_many` with all that is known of them. size: templates to expect in all."""
         with self._lock:
             self._refresh()
             return self._enrol(newcomers, size)
 
-    def search(self, probe: Template, k: int = 5) -> list[Match]:
-        """The k best subjects (fewer where fewer are enrolled), best first, ties by name; exhaustive, while encrypted.
+    def _view(self, where: Where | None) -> SealedView:
+        everybody = max(1, len(self._index.ids))
+        if where is None:
+            return SealedView(self._search, everybody)
+        among = [one.subject for one in self.people() if where.matches(one.subject, one.metadata, one.enrolled)]
+        return SealedView(self._search, everybody, frozenset(among))
 
-        Raises SpaceMismatch, InputError for a probe that is no unit vector, UsageError for k < 1, GalleryError for an answer
-        of the matcher that fails its checks, or a quota that is used up."""
+    def _search(self, vector: F32, k: int) -> list[Match]:
+        """The k best subjects; exhaustive, while encrypted. Raises GalleryError for an answer of the matcher that fails
+        its checks, or a quota that is used up."""
         for _ in range(RETRIES):
             with self._lock:
                 self._refresh()
-                check_template(probe, self._space, self._dimension, self.where)
-                if k < 1 or not self._index.head.dimension:
-                    return self._nobody(k)
-            found = self._compared(probe.vector, k)
+                if not self._index.head.dimension:
+                    return []
+            found = self._compared(vector, k)
             if found is not None:
                 return found
         raise self._busy()
@@ -273,8 +281,8 @@ class SealedGallery(BaseGallery):
                 self._refresh()
         raise self._busy()
 
-    def _add(self, name: str, samples: list[Sample], metadata: str | None, enrolled: str) -> int:
-        return self._enrol([Newcomer(name, samples, metadata, enrolled)], 0)
+    def _add(self, newcomers: Sequence[Newcomer]) -> int:
+        return self._enrol(newcomers, 0)
 
     def _enrol(self, newcomers: Sequence[Newcomer], size: int) -> int:
         added = 0
@@ -377,11 +385,6 @@ class SealedGallery(BaseGallery):
         if off.any() and len(vectors) == len(rows):  # else the canaries' sums are not known
             faults.append(f"Group {group} holds something where nobody is enrolled.")
         return faults
-
-    def _nobody(self, k: int) -> list[Match]:
-        if k < 1:
-            raise UsageError(f"{k} matches were asked for.", "Ask for at least one.")
-        return []
 
     def _busy(self) -> GalleryBusy:
         return GalleryBusy(f"The gallery {self.where} is being changed all the time.", "Try again later.")

@@ -13,10 +13,9 @@ import numpy as np
 
 from mien.errors import EvidenceError, GalleryBusy, GalleryCorrupt, GalleryNotFound, UsageError
 from mien.gallery import store as plain
-from mien.gallery.base import BaseGallery
+from mien.gallery.base import BaseGallery, Newcomer
 from mien.gallery.sealed import folder as home
 from mien.gallery.sealed.coarse import Coarse, fitted
-from mien.gallery.sealed.enroller import Newcomer
 from mien.gallery.sealed.gallery import SealedGallery
 from mien.gallery.sealed.groups_file import shred
 from mien.gallery.sealed.key_holder import KeyHolder
@@ -172,7 +171,7 @@ def _pour(source: BaseGallery, target: SealedGallery, progress: Progress | None)
         batch.append(Newcomer(person.subject, samples, metadata, person.enrolled))
         held += len(samples)
         if held >= _BATCH or person is everybody[-1]:
-            done += target.enrol_many(batch, total)
+            done += target.take_in(batch, total)
             batch, held = [], 0
             if progress is not None:
                 progress(done, total)

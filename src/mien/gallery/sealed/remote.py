@@ -15,11 +15,11 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from mien.errors import GalleryBusy, GalleryCorrupt, GalleryError, GalleryNotFound, MienError, UsageError
-from mien.gallery.base import now
+from mien.gallery.base import Newcomer, now
 from mien.gallery.crops import check_face
 from mien.gallery.names import metadata_text, subject_name
 from mien.gallery.sealed import bodies
-from mien.gallery.sealed.enroller import Enroller, Newcomer
+from mien.gallery.sealed.enroller import Enroller
 from mien.gallery.sealed.gallery import RETRIES, SealedGallery
 from mien.gallery.sealed.index import Index
 from mien.gallery.sealed.keys import load_enroller
