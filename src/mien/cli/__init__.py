@@ -14,6 +14,8 @@ VERBS = {
     "verify": "Say whether two pictures show the same person.",
     "detect": "Find every face in photos and videos.",
     "people": "List who is enrolled.",
+    "dedupe": "List who may be enrolled twice, and whose pictures may show two people.",
+    "cluster": "Group the unknown people of a photo collection, and keep what you say about the groups.",
     "forget": "Erase a person from a gallery, with a receipt.",
     "calibrate": "Work out thresholds and their evidence from the gallery's own people.",
     "migrate": "Move a gallery to another embedder, from the crops it kept.",
