@@ -1,25 +1,27 @@
-"""Exact search over one float32 matrix: what every engine shares, so that all score and order alike.
+"""Templates in memory: one float32 matrix, the short codes by which it is searched, and who owns each row.
 
-The scan is float32 (its rounding error is bounded), and whatever the bound leaves in question is scored again without
-rounding. A faster first scan, such as int8 codes with their own bound, would replace `_scan` and `_slack` and no more.
+Few rows are scanned as they are (the rounding error of float32 is bounded); many by their codes, which are read faster.
+Whatever the bound leaves in question is scored again without rounding (`ranking`).
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mien.errors import InputError, SpaceMismatch, UsageError
+from mien.gallery import ranking
+from mien.gallery.scan import Candidates, Codes, candidates_many, encode, kernel
 from mien.types import F32, Match, Sample, Template
 
 Fusion = Literal["max", "mean"]
 UNIT_TOLERANCE = 1e-4  # a unit vector's length may be off by this much; float32 rounding makes about 1e-7
-_CHUNK = 4096  # rows scored without rounding at a time
+CODED = 1024  # rows from which on codes pay: below it, a product of floats is over sooner
 
 
 def check_template(template: Template, space: str | None, dimension: int | None, where: str) -> None:
@@ -74,48 +76,39 @@ class Rows:
 
     vectors: F32  # (n, D) unit length
     owners: NDArray[np.intp]  # (n,) index into names
-    names: Sequence[str]  # may grow at its end; only the first `count` are part of this view
-    count: int  # subjects
+    names: Sequence[str]  # may grow at its end
+    codes: Codes | None = None  # of the rows, where there are enough of them
+
+    def __len__(self) -> int:
+        return len(self.owners)
+
+    @property
+    def proof(self) -> str:
+        """What makes a search exact."""
+        return "float32 with its bound" if self.codes is None else "int8 codes with their bound"
 
     def search(self, probes: F32, k: int, floor: float | None = None) -> list[list[Match]]:
-        """For each of the probes (q, D), unit length, the k best subjects by their best row, best first, ties by name.
+        """For each of the probes (q, D), unit length, the k best subjects (see `ranking`)."""
+        return ranking.search(self, probes, k, floor) if len(self) else [[] for _ in probes]
 
-        Scores are the correctly rounded dot products, so equal rows tie wherever they stand."""
-        found = [self._one(probe, k) for probe in probes]
-        return [[match for match in one if floor is None or match.score >= floor] for one in found]
+    def candidates(self, probes: F32, m: int, floor: float | None) -> list[Candidates]:
+        """All rows that may reach a threshold, and the threshold, for each probe."""
+        if self.codes is not None:
+            return candidates_many(self.codes, probes, m, floor)
+        scores = np.clip(self.vectors @ probes.T, -1.0, 1.0)
+        return [_possible(scores[:, place], m, floor, _slack(self.vectors.shape[1])) for place in range(len(probes))]
 
-    def _one(self, probe: F32, k: int) -> list[Match]:
-        if not self.count:
-            return []
-        k = min(k, self.count)
-        coarse = _scan(self.vectors, probe)
-        best = np.full(self.count, -2.0, np.float32)
-        np.maximum.at(best, self.owners, coarse)
-        slack = _slack(self.vectors.shape[1])
-        # Who is truly among the k best scores at most one slack below the k-th best seen here, and the best row of
-        # such a subject may look worse than it is by one more.
-        floor = float(np.partition(best, self.count - k)[self.count - k]) - 2 * slack
-        scores = self._exact(np.flatnonzero(coarse >= floor), probe)
-        ranking = sorted(scores.items(), key=lambda item: (-item[1], self.names[item[0]]))
-        return [Match(self.names[subject], score) for subject, score in ranking[:k]]
-
-    def _exact(self, rows: NDArray[np.intp], probe: F32) -> dict[int, float]:
-        """{subject: best score}. A product of two float32 is exact in float64 and `fsum` rounds once, at the end."""
-        scores: dict[int, float] = {}
-        wide = probe.astype(np.float64)
-        for start in range(0, len(rows), _CHUNK):
-            part = rows[start : start + _CHUNK]
-            products = (self.vectors[part].astype(np.float64) * wide).tolist()
-            for subject, terms in zip(self.owners[part].tolist(), products, strict=True):
-                score = max(-1.0, min(1.0, math.fsum(terms)))
-                scores[subject] = max(score, scores.get(subject, -1.0))
-        return scores
+    def fetch(self, rows: NDArray[np.int64]) -> tuple[list[str], F32]:
+        """Owners and vectors of rows."""
+        return [self.names[owner] for owner in self.owners[rows].tolist()], self.vectors[rows]
 
 
-def _scan(vectors: F32, probe: F32) -> F32:
-    """(n,) approximate scores, each within `_slack` of the true one."""
-    scores: F32 = np.clip(vectors @ probe, -1.0, 1.0)
-    return scores
+def _possible(scores: F32, m: int, floor: float | None, slack: float) -> Candidates:
+    """As a scan of codes, from scores that are each within `slack` of the true one."""
+    least = -math.inf if floor is None else floor
+    if len(scores) > m:
+        least = max(least, float(np.partition(scores, len(scores) - m)[len(scores) - m]) - slack)
+    return np.flatnonzero(scores >= least - slack), least
 
 
 def _slack(dimension: int) -> float:
@@ -143,6 +136,7 @@ class Matrix:
         self._owners: NDArray[np.intp] = np.empty(0, np.intp)
         self._count = 0
         self._means: F32 | None = None
+        self._codes: Codes | None = None
 
     @property
     def subjects(self) -> int:
@@ -171,6 +165,7 @@ class Matrix:
         if end > len(self._vectors):
             self._grow(max(end, 2 * len(self._vectors), 64), vectors.shape[1])
         self._vectors[self._count : end] = vectors
+        self._code(end)
         for row, subject in enumerate(subjects, self._count):
             owner = self._index.setdefault(subject, len(self._names))
             if owner == len(self._names):
@@ -187,6 +182,19 @@ class Matrix:
             owners[: self._count] = self._owners[: self._count]
         self._vectors, self._owners = vectors, owners
 
+    def _code(self, end: int) -> None:
+        """Codes of all rows before `end`, where there is a kernel that reads them faster than floats."""
+        if self._fusion != "max" or end < CODED or kernel() == "numpy":
+            return
+        old, done = self._codes, 0 if self._codes is None else self._count
+        if old is None or len(old) < end:
+            self._codes = Codes.empty(len(self._vectors), self._vectors.shape[1])
+            if old is not None:
+                for part in fields(Codes):
+                    getattr(self._codes, part.name)[:done] = getattr(old, part.name)[:done]
+        assert self._codes is not None
+        encode(self._vectors[done:end], into=self._codes[done:end])
+
     def rows(self, among: Iterable[str] | None = None) -> Rows:
         """What a search looks at, of everybody or of some. Rows once written never change, so the view stays true."""
         whole = self._whole()
@@ -196,16 +204,17 @@ class Matrix:
         place = np.full(len(self._names), -1, np.intp)
         place[[self._index[name] for name in kept]] = np.arange(len(kept))
         owners = place[whole.owners]
-        return Rows(whole.vectors[owners >= 0], owners[owners >= 0], kept, len(kept))
+        return Rows(whole.vectors[owners >= 0], owners[owners >= 0], kept)
 
     def _whole(self) -> Rows:
         vectors, owners = self._vectors[: self._count], self._owners[: self._count]
         subjects = len(self._names)
         if self._fusion == "max":
-            return Rows(vectors, owners, self._names, subjects)
+            codes = None if self._codes is None else self._codes[: self._count]
+            return Rows(vectors, owners, self._names, codes)
         if self._means is None:
             self._means = _unit_means(vectors, owners, subjects)
-        return Rows(self._means, np.arange(subjects), self._names, subjects)
+        return Rows(self._means, np.arange(subjects), self._names)
 
 
 def _unit_means(vectors: F32, owners: NDArray[np.intp], subjects: int) -> F32:

@@ -1,6 +1,6 @@
 """Probes to row numbers: a scan of short codes that provably misses no row it is asked for.
 
-    codes = encode(vectors)                                # unit rows float32 (n, D) -> codes, 12 bytes and one byte a dimension
+    codes = encode(vectors)                                # unit rows float32 (n, D) -> codes, D + 12 bytes a row
     rows, threshold = candidates([base, tail], probe, m)   # every row that may be among the m best, and a threshold
     scores, bound = rescore(vectors, rows, probe)          # float64 scores of those rows, each within `bound`
 
@@ -18,6 +18,6 @@ not; all give the same rows. MIEN_SCAN=avx512|avx2|portable|numpy forces one.
 
 from mien.gallery.scan.codes import REACH, Codes, encode
 from mien.gallery.scan.rescoring import rescore
-from mien.gallery.scan.search import candidates, candidates_many, kernel
+from mien.gallery.scan.search import Candidates, candidates, candidates_many, kernel
 
-__all__ = ["REACH", "Codes", "candidates", "candidates_many", "encode", "kernel", "rescore"]
+__all__ = ["REACH", "Candidates", "Codes", "candidates", "candidates_many", "encode", "kernel", "rescore"]

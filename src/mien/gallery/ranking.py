@@ -1,0 +1,85 @@
+"""From rows to subjects: the one search that all engines of our own share, so that all score and order alike.
+
+A scan names every row that may be among the m best, with a threshold that is reached by whatever it left out at most
+(`mien.gallery.scan`). Those rows are scored without rounding. When the ones that reach the threshold belong to k subjects,
+nobody left out can be among the k best; else m grows. The proof is in ``docs/concepts/exact-search.md``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.gallery.scan import Candidates, rescore
+from mien.types import F32, Match, SearchEvidence
+
+_WIDER = 4  # how much more rows are looked at where too few subjects were found
+
+
+class Source(Protocol):
+    """Rows that are searched together, as they are at one moment."""
+
+    @property
+    def proof(self) -> str:
+        """What makes a search exact."""
+
+    def __len__(self) -> int:
+        """Number of rows."""
+
+    def candidates(self, probes: F32, m: int, floor: float | None) -> list[Candidates]:
+        """For each probe (q, D) all rows that may reach a threshold, and the threshold (see `mien.gallery.scan`)."""
+
+    def fetch(self, rows: NDArray[np.int64]) -> tuple[Sequence[str], F32]:
+        """Owners and vectors (n, D) of those of the rows that are still there."""
+
+
+def search(source: Source, probes: F32, k: int, floor: float | None) -> list[list[Match]]:
+    """For each of the probes (q, D), unit length, the k best subjects by their best row, best first, ties by name.
+
+    Scores are the correctly rounded inner products within -1 and 1, so equal rows tie wherever they stand."""
+    answers: list[list[Match]] = [[] for _ in probes]
+    open_, m = list(range(len(probes))), k
+    while open_:
+        found = source.candidates(probes[open_], m, floor)
+        unsettled = []
+        for place, (rows, threshold) in zip(open_, found, strict=True):
+            matches = _ranked(source, probes[place], rows, k)
+            settled = len(matches) == k and matches[-1].score >= threshold
+            if settled or threshold <= (-math.inf if floor is None else floor) or m >= len(source):
+                answers[place] = [match for match in matches if floor is None or match.score >= floor]
+            else:
+                unsettled.append(place)
+        open_, m = unsettled, m * _WIDER
+    return answers
+
+
+def _ranked(source: Source, probe: F32, rows: NDArray[np.int64], k: int) -> list[Match]:
+    """The k best subjects among the owners of some rows."""
+    owners, vectors = source.fetch(rows)
+    near, slack = rescore(vectors, np.arange(len(vectors)), probe)
+    cut = _kth(owners, near, k) - 2 * slack
+    wide = probe.astype(np.float64)
+    best: dict[str, float] = {}
+    for row in np.flatnonzero(near >= cut).tolist():
+        # A product of two float32 is exact in float64 and `fsum` rounds once, at the end.
+        score = max(-1.0, min(1.0, math.fsum((vectors[row].astype(np.float64) * wide).tolist())))
+        best[owners[row]] = max(score, best.get(owners[row], -1.0))
+    evidence = SearchEvidence(True, source.proof, len(rows))
+    ranking = sorted(best.items(), key=lambda item: (-item[1], item[0]))
+    return [Match(name, score, evidence) for name, score in ranking[:k]]
+
+
+def _kth(owners: Sequence[str], scores: NDArray[np.float64], k: int) -> float:
+    """The best score of the k-th best subject; -inf where there are fewer."""
+    if len(scores) < k:
+        return -math.inf
+    seen: set[str] = set()
+    for row in np.argsort(-scores, kind="stable").tolist():
+        seen.add(owners[row])
+        if len(seen) == k:
+            return float(scores[row])
+    return -math.inf
