@@ -8,6 +8,8 @@ scan can read half of the bytes first and the other half only where that does no
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib import import_module
+from types import ModuleType
 from typing import Self
 
 import numpy as np
@@ -15,6 +17,12 @@ from numpy.typing import NDArray
 
 from mien.errors import InputError
 from mien.types import F32, U8
+
+native: ModuleType | None
+try:
+    native = import_module("mien.gallery.scan._native")
+except ImportError:  # not built: numpy does it
+    native = None
 
 REACH = 1.001  # no row and no probe may be longer; unit vectors are, to within float32
 GROUP = 128  # dimensions are padded to whole groups; a group is 64 bytes in each plane
@@ -61,9 +69,14 @@ class Codes:
         return type(self)(self.high[part], self.low[part], self.scales[part], self.residuals[part], self.coarse[part])
 
     @property
+    def parts(self) -> tuple[U8, U8, F32, F32, F32]:
+        """The five arrays."""
+        return self.high, self.low, self.scales, self.residuals, self.coarse
+
+    @property
     def nbytes(self) -> int:
-        """Bytes a search may read."""
-        return sum(part.nbytes for part in (self.high, self.low, self.scales, self.residuals, self.coarse))
+        """Bytes held; a search reads between half of them and all."""
+        return sum(part.nbytes for part in self.parts)
 
     def wipe(self, rows: NDArray[np.intp]) -> None:
         """Make rows dead, and leave nothing of what they were."""
@@ -99,13 +112,27 @@ def encode(vectors: F32, into: Codes | None = None) -> Codes:
 
 
 def _encode(vectors: F32, codes: Codes, start: int) -> None:
+    """Encode a few rows, the first of which is number `start` in messages."""
+    if native is None:
+        plain_encode(vectors, codes, start)
+    else:
+        done, length = native.encode(np.ascontiguousarray(vectors), vectors.shape[1], codes.high.shape[1], codes.parts)
+        if done < len(vectors):
+            raise too_long(f"Row {start + done}", length)
+
+
+def too_long(what: str, length: float) -> InputError:
+    """What is raised for a row or a probe that no bound holds for."""
+    return InputError(f"{what} has length {length:.6g}, not 1.", "Make templates with an embedder.")
+
+
+def plain_encode(vectors: F32, codes: Codes, start: int) -> None:
+    """`_encode` in numpy."""
     wide = vectors.astype(np.float64)
     lengths = np.sqrt(np.einsum("ij,ij->i", wide, wide))
     bad = np.flatnonzero(~(lengths <= REACH))  # written so that NaN is bad too
     if len(bad):
-        raise InputError(
-            f"Row {start + bad[0]} has length {lengths[bad[0]]:.6g}, not 1.", "Make templates with an embedder."
-        )
+        raise too_long(f"Row {start + bad[0]}", lengths[bad[0]])
     peaks = np.abs(vectors).max(axis=1)
     zero = peaks < _TINY
     safe = np.where(zero, np.float32(1), peaks)
@@ -129,7 +156,8 @@ def _missed(wide: NDArray[np.float64], scales: F32, numbers: NDArray[np.floating
     far below the 2^-22 added, as is rounding to float32."""
     missed = wide - scales.astype(np.float64)[:, None] * numbers
     lengths = np.sqrt(np.einsum("ij,ij->i", missed, missed))
-    return (lengths * (1 + 2.0**-22) + 2.0**-100).astype(np.float32)
+    bounds: F32 = (lengths * (1 + 2.0**-22) + 2.0**-100).astype(np.float32)
+    return bounds
 
 
 def unpack(plane: U8) -> U8:

@@ -6,14 +6,15 @@ Everything after that is float32 arithmetic one operation at a time, in the orde
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mien.errors import InputError
-from mien.gallery.scan.codes import REACH, Codes, unpack
+from mien.gallery.scan.codes import GROUP, REACH, Codes, too_long, unpack
 from mien.types import F32, U8
 
 _CHUNK = 4096  # rows unpacked at a time
@@ -31,15 +32,22 @@ class Planes:
     missed: F32  # (2,) what they may miss of a score, with all rounding of the bounds
 
 
+def check_width(dimension: int, width: int) -> None:
+    """Raise InputError for probes that do not fit planes of `width` bytes."""
+    if not 2 * width - GROUP < dimension <= 2 * width:
+        raise InputError(
+            f"A probe of {dimension} dimensions does not fit the codes.", "Use the same embedder for both."
+        )
+
+
 def split(probe: F32, width: int) -> Planes:
     """Raises InputError for a probe that is longer than REACH or not finite, or does not fit planes of `width`."""
-    if probe.ndim != 1 or probe.dtype != np.float32 or not 2 * width - 128 < probe.size <= 2 * width:
-        raise InputError("The probe does not fit the codes.", "Search with a template of the same embedder.")
+    check_width(probe.size, width)
     wide = np.zeros(2 * width)
     wide[: probe.size] = probe
     length = float(np.sqrt(np.add.accumulate(wide * wide)[-1]))
     if not length <= REACH:
-        raise InputError(f"The probe has length {length:.6g}, not 1.", "Make templates with an embedder.")
+        raise too_long("The probe", length)
     peak = np.abs(probe).max()
     tiny = bool(peak < 2.0**-100)
     step = np.float32(0) if tiny else peak / np.float32(127)
@@ -62,10 +70,25 @@ def scan(
 ) -> list[tuple[NDArray[np.int64], float]]:
     """See `mien.gallery.scan.candidates`. floor: -inf for none."""
     planes = [split(probe, blocks[0].high.shape[1]) for probe in probes]
-    kind = np.float32 if blocks[0].high.shape[1] * 2 <= _EXACT else np.float64
-    factors = np.stack([part for one in planes for part in (one.first, one.second)], axis=1).astype(kind)
-    best = [np.empty(0, np.float32) for _ in planes]  # the m largest lower bounds so far
+    rounded = float(np.float32(floor))  # bounds are compared in float32
+    lower = [np.empty(0, np.float32) for _ in planes]  # the m largest lower bounds so far
     found: list[list[tuple[NDArray[np.int64], F32]]] = [[] for _ in planes]
+    for part, rows, base in _parts(blocks, allowed):
+        for number, (least, most) in enumerate(_bounds(part, rows, planes)):
+            lower[number] = _largest(np.concatenate([lower[number], least]), m)
+            kept = most >= _threshold(lower[number], m, rounded)
+            found[number].append((base + rows[kept], most[kept]))
+    results = []
+    for bounds, pairs in zip(lower, found, strict=True):
+        threshold = _threshold(bounds, m, rounded)
+        left = [rows[most >= threshold] for rows, most in pairs]
+        # Where the floor decides, it is handed back as it came.
+        results.append((np.concatenate([np.empty(0, np.int64), *left]), threshold if threshold > rounded else floor))
+    return results
+
+
+def _parts(blocks: Sequence[Codes], allowed: U8 | None) -> Iterator[tuple[Codes, NDArray[np.int64], int]]:
+    """A few thousand rows at a time: (codes, which of them count, number of the first of them)."""
     offset = 0
     for codes in blocks:
         for start in range(0, len(codes), _CHUNK):
@@ -75,40 +98,38 @@ def scan(
                 usable &= allowed[offset + start : offset + start + len(part)] != 0
             rows = np.flatnonzero(usable)
             if len(rows):
-                sums = (16 * (unpack(part.high[rows]).astype(kind) - 8) + unpack(part.low[rows])) @ factors
-                for number, one in enumerate(planes):
-                    least, most = _bounds(part, rows, one, sums[:, 2 * number : 2 * number + 2].astype(np.int64))
-                    best[number] = _largest(np.concatenate([best[number], least]), m)
-                    kept = most >= _threshold(best[number], m, np.float32(floor))
-                    found[number].append((offset + start + rows[kept], most[kept]))
+                yield part, rows, offset + start
         offset += len(codes)
-    results = []
-    for lower, pairs in zip(best, found, strict=True):
-        threshold = _threshold(lower, m, np.float32(floor))
-        kept_rows = [rows[most >= threshold] for rows, most in pairs]
-        results.append((np.concatenate([np.empty(0, np.int64), *kept_rows]), max(_threshold(lower, m, -np.inf), floor)))
-    return results
 
 
-def _bounds(part: Codes, rows: NDArray[np.intp], one: Planes, sums: NDArray[np.int64]) -> tuple[F32, F32]:
-    """Lower bounds on the scores, and the smallest of three upper bounds: by half codes, by codes, by both planes."""
+def _bounds(part: Codes, rows: NDArray[np.int64], planes: Sequence[Planes]) -> Iterator[tuple[F32, F32]]:
+    """For every probe (n,) lower bounds on the scores, and the least of three upper bounds: by half codes and the first
+    plane of the probe, by codes and the first plane, by codes and both planes."""
     scales, residuals, coarse = part.scales[rows], part.residuals[rows], part.coarse[rows]
-    halves = 8 * ((2 * unpack(part.high[rows]).astype(np.float64) - 15) @ one.first).astype(np.int64)
-    unit = scales * one.step
-    by_halves = unit * halves.astype(np.float32) + (coarse * one.reach[0] + one.missed[0])
-    by_codes = unit * sums[:, 0].astype(np.float32) + (residuals * one.reach[0] + one.missed[0])
-    score = scales * (one.step * np.float32(2.0**-7)) * (128 * sums[:, 0] + sums[:, 1]).astype(np.float32)
-    slack = residuals * one.reach[1] + one.missed[1]
-    return score - slack, np.minimum(np.minimum(by_halves, by_codes), score + slack)
+    upper, lower = unpack(part.high[rows]), unpack(part.low[rows])
+    kind: Any = np.float32 if upper.shape[1] <= _EXACT else np.float64
+    first = np.stack([one.first for one in planes], axis=1).astype(kind)
+    second = np.stack([one.second for one in planes], axis=1).astype(kind)
+    numbers = (16 * upper.astype(kind) + lower.astype(kind)) - 128
+    halves = (8 * ((2 * upper.astype(kind) - 15) @ first)).T  # a multiple of a whole number below 2^24: still exact
+    codes = (numbers @ first).T.astype(np.int64)
+    fine = 128 * codes + (numbers @ second).T.astype(np.int64)
+    for number, one in enumerate(planes):
+        unit = scales * one.step
+        by_halves = unit * halves[number].astype(np.float32) + (coarse * one.reach[0] + one.missed[0])
+        by_codes = unit * codes[number].astype(np.float32) + (residuals * one.reach[0] + one.missed[0])
+        score = scales * (one.step * np.float32(2.0**-7)) * fine[number].astype(np.float32)
+        slack = residuals * one.reach[1] + one.missed[1]
+        yield score - slack, np.minimum(np.minimum(by_halves, by_codes), score + slack)
 
 
 def _largest(values: F32, m: int) -> F32:
     return values if len(values) <= m else np.partition(values, len(values) - m)[len(values) - m :]
 
 
-def _threshold(lower: F32, m: int, floor: float | np.float32) -> float:
+def _threshold(lower: F32, m: int, floor: float) -> float:
     """The m-th largest lower bound, within what clipped scores can tell apart, or the floor where that is higher."""
     if len(lower) < m:
-        return float(floor)
+        return floor
     bound = min(float(lower.min()), 1.0)
-    return max(bound if bound > -1.0 else -np.inf, float(floor))
+    return max(bound if bound > -1.0 else -np.inf, floor)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Sequence
 
 import numpy as np
@@ -10,15 +11,23 @@ from numpy.typing import NDArray
 
 from mien.errors import InputError, UsageError
 from mien.gallery.scan import plain
-from mien.gallery.scan.codes import Codes
+from mien.gallery.scan.codes import Codes, native, too_long
 from mien.types import F32, U8
 
 Candidates = tuple[NDArray[np.int64], float]
 
 
+KERNELS: tuple[str, ...] = (*(native.names() if native else ()), "numpy")  # that run here, the best first
+
+
 def kernel() -> str:
-    """The kernel in use."""
-    return "numpy"
+    """The kernel in use. Raises UsageError where MIEN_SCAN names one that does not run here."""
+    name = os.environ.get("MIEN_SCAN") or KERNELS[0]
+    if name not in KERNELS:
+        raise UsageError(
+            f"There is no scan {name!r} here.", f"Set MIEN_SCAN to one of {', '.join(KERNELS)}, or not at all."
+        )
+    return name
 
 
 def candidates(
@@ -55,4 +64,16 @@ def candidates_many(
         raise UsageError("The floor is not a number.", "Give a score between -1 and 1, or none.")
     if not total or not len(probes):
         return [(np.empty(0, np.int64), lowest) for _ in probes]
-    return plain.scan(blocks, probes, m, lowest, allowed)
+    name = kernel()
+    if name == "numpy" or native is None:
+        return plain.scan(blocks, probes, m, lowest, allowed)
+    width = blocks[0].high.shape[1]
+    plain.check_width(probes.shape[1], width)
+    parts = tuple(block.parts for block in blocks)
+    try:
+        found = native.scan(name, parts, np.ascontiguousarray(probes), probes.shape[1], width, m, lowest, allowed)
+    except ValueError as error:
+        raise too_long("The probe", error.args[0]) from None
+    # Bounds are compared in float32; where the floor decides, it is handed back as it came.
+    rounded = float(np.float32(lowest))
+    return [(np.frombuffer(rows, np.int64), bound if bound > rounded else lowest) for rows, bound in found]
