@@ -19,6 +19,7 @@ from mien.errors import GalleryBusy, GalleryCorrupt, GalleryFull, GalleryNotFoun
 from mien.gallery import store
 from mien.gallery.base import BaseGallery, Newcomer, Removed, View
 from mien.gallery.matrix import Fusion, Matrix, check_samples
+from mien.gallery.moving.beside import in_turn, reaching
 from mien.gallery.names import subject_name
 from mien.gallery.rows import Rows
 from mien.gallery.store import Head, plain_errors, xor
@@ -208,6 +209,7 @@ class EmbeddedGallery(BaseGallery):
             self._matrix.extend(owners, vectors.reshape(len(samples), -1))
         self._head = head
 
+    @in_turn
     @contextmanager
     def _change(self) -> Iterator[None]:
         """Be the one writer; on leaving, all is on the disk or nothing is."""
@@ -260,6 +262,7 @@ class EmbeddedGallery(BaseGallery):
                 head = self._rows.add_sample(head, number, sample)
         return head
 
+    @reaching
     def _remove(self, name: str, vector: bytes | None) -> Removed:
         vectors: list[bytes] = []
         with self._change():
