@@ -11,6 +11,7 @@
 
 #define BLOCK 128  /* rows filtered at a time; a multiple of TILE */
 #define RETRY 4096 /* rows read whole before the half is tried again */
+#define SHARE 16   /* ... which is when more than one row in so many is left by the half; measured */
 
 static float magic(float x) { return (x + 12582912.0f) - 12582912.0f; } /* to the nearest whole number, for |x| < 2^22 */
 
@@ -189,7 +190,7 @@ static int filter(const Kernel *kernel, const Block *block, int64_t width, int64
     const int64_t refined = refine_tops(kernel, block, width, base, row, rows, tops, allowed, probe);
     if (refined < 0) return -1;
     /* Where the half settles too little, reading everything in one go is cheaper. */
-    if (halves && 4 * refined > rows) probe->both = RETRY;
+    if (halves && SHARE * refined > rows) probe->both = RETRY;
     return 0;
 }
 

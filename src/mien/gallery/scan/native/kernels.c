@@ -108,7 +108,6 @@ AVX2 static void halves_avx2(const uint8_t *high, int64_t width, int64_t rows, c
         for (int k = 0; k < 4; k++) sums[k] = _mm256_setzero_si256();
         for (int64_t g = 0; g < width; g += 64)
             for (int k = 0; k < 4; k++) {
-                _mm_prefetch((const char *)(high + k * width + g + 4096), _MM_HINT_T0);
                 sums[k] = _mm256_add_epi32(sums[k], widened(part(high + k * width + g, first + 2 * g)));
             }
         _mm_storeu_si128((void *)(out + i), four(sums[0], sums[1], sums[2], sums[3]));
@@ -128,8 +127,6 @@ AVX2 static void codes_avx2(const uint8_t *high, const uint8_t *low, int64_t wid
         for (int k = 0; k < 2; k++) h[k] = l[k] = _mm256_setzero_si256();
         for (int64_t g = 0; g < width; g += 64)
             for (int k = 0; k < 2; k++) {
-                _mm_prefetch((const char *)(high + k * width + g + 4096), _MM_HINT_T0);
-                _mm_prefetch((const char *)(low + k * width + g + 4096), _MM_HINT_T0);
                 h[k] = _mm256_add_epi32(h[k], widened(part(high + k * width + g, first + 2 * g)));
                 l[k] = _mm256_add_epi32(l[k], widened(part(low + k * width + g, first + 2 * g)));
             }
@@ -185,35 +182,37 @@ AVX512 static inline __m512i times(__m512i sum, Pair bytes, const int8_t *factor
     return _mm512_dpbusd_epi32(sum, bytes.upper, _mm512_load_si512(factors + 64));
 }
 
-/* Lane i of the result is the sum of the lanes of v[i]. */
-AVX512 static inline __m512i sixteen(const __m512i *v) {
-    __m512i w[4];
-    for (int k = 0; k < 4; k++) {
-        const __m512i *x = v + 4 * k;
-        const __m512i ab = _mm512_add_epi32(_mm512_unpacklo_epi32(x[0], x[1]), _mm512_unpackhi_epi32(x[0], x[1]));
-        const __m512i cd = _mm512_add_epi32(_mm512_unpacklo_epi32(x[2], x[3]), _mm512_unpackhi_epi32(x[2], x[3]));
-        w[k] = _mm512_add_epi32(_mm512_unpacklo_epi64(ab, cd), _mm512_unpackhi_epi64(ab, cd));
-    }
-    const __m512i a = _mm512_add_epi32(_mm512_shuffle_i32x4(w[0], w[1], 0x88), _mm512_shuffle_i32x4(w[0], w[1], 0xdd));
-    const __m512i b = _mm512_add_epi32(_mm512_shuffle_i32x4(w[2], w[3], 0x88), _mm512_shuffle_i32x4(w[2], w[3], 0xdd));
-    return _mm512_add_epi32(_mm512_shuffle_i32x4(a, b, 0x88), _mm512_shuffle_i32x4(a, b, 0xdd));
+/* In each quarter of the result: sums of the lanes of that quarter of a, b, c and d. */
+AVX512 static inline __m512i quarters(__m512i a, __m512i b, __m512i c, __m512i d) {
+    const __m512i ab = _mm512_add_epi32(_mm512_unpacklo_epi32(a, b), _mm512_unpackhi_epi32(a, b));
+    const __m512i cd = _mm512_add_epi32(_mm512_unpacklo_epi32(c, d), _mm512_unpackhi_epi32(c, d));
+    return _mm512_add_epi32(_mm512_unpacklo_epi64(ab, cd), _mm512_unpackhi_epi64(ab, cd));
+}
+
+/* Sums of the quarters: those of a, of b, of c and of d, one after the other. */
+AVX512 static inline __m512i gathered(__m512i a, __m512i b, __m512i c, __m512i d) {
+    const __m512i x = _mm512_add_epi32(_mm512_shuffle_i32x4(a, b, 0x88), _mm512_shuffle_i32x4(a, b, 0xdd));
+    const __m512i y = _mm512_add_epi32(_mm512_shuffle_i32x4(c, d, 0x88), _mm512_shuffle_i32x4(c, d, 0xdd));
+    return _mm512_add_epi32(_mm512_shuffle_i32x4(x, y, 0x88), _mm512_shuffle_i32x4(x, y, 0xdd));
 }
 
 AVX512 static void halves_avx512(const uint8_t *high, int64_t width, int64_t rows, const int8_t *first, int32_t *out) {
     int64_t i = 0;
-    for (; i + 16 <= rows; i += 16, high += 16 * width) {
-        __m512i sums[16];
-#pragma GCC unroll 16
-        for (int k = 0; k < 16; k++) sums[k] = _mm512_setzero_si512();
-        for (int64_t g = 0; g < width; g += 64) {
-#pragma GCC unroll 16
-            for (int k = 0; k < 16; k++) {
-                const uint8_t *at = high + k * width + g;
-                _mm_prefetch((const char *)(at + 16 * width), _MM_HINT_T0);
-                sums[k] = times(sums[k], split(_mm512_loadu_si512(at)), first + 2 * g);
+    for (; i + 16 <= rows; i += 16) {
+        __m512i sums[4];
+        for (int k = 0; k < 4; k++, high += 4 * width) {
+            __m512i a = _mm512_setzero_si512(), b = a, c = a, d = a;
+            for (int64_t g = 0; g < width; g += 64) {
+                const uint8_t *at = high + g;
+                const int8_t *factors = first + 2 * g;
+                a = times(a, split(_mm512_loadu_si512(at)), factors);
+                b = times(b, split(_mm512_loadu_si512(at + width)), factors);
+                c = times(c, split(_mm512_loadu_si512(at + 2 * width)), factors);
+                d = times(d, split(_mm512_loadu_si512(at + 3 * width)), factors);
             }
+            sums[k] = quarters(a, b, c, d);
         }
-        _mm512_storeu_si512(out + i, sixteen(sums));
+        _mm512_storeu_si512(out + i, gathered(sums[0], sums[1], sums[2], sums[3]));
     }
     for (; i < rows; i++, high += width) {
         __m512i sum = _mm512_setzero_si512();
@@ -222,28 +221,32 @@ AVX512 static void halves_avx512(const uint8_t *high, int64_t width, int64_t row
     }
 }
 
+AVX512 static inline __m512i whole(const uint8_t *high, const uint8_t *low, const int8_t *factors, __m512i sum) {
+    return times(sum, merge(_mm512_loadu_si512(high), _mm512_loadu_si512(low)), factors);
+}
+
 AVX512 static void codes_avx512(const uint8_t *high, const uint8_t *low, int64_t width, int64_t rows, const int8_t *first,
                                 int32_t *out) {
     int64_t i = 0;
-    for (; i + 16 <= rows; i += 16, high += 16 * width, low += 16 * width) {
-        __m512i sums[16];
-#pragma GCC unroll 16
-        for (int k = 0; k < 16; k++) sums[k] = _mm512_setzero_si512();
-        for (int64_t g = 0; g < width; g += 64) {
-#pragma GCC unroll 16
-            for (int k = 0; k < 16; k++) {
-                const int64_t at = k * width + g;
-                _mm_prefetch((const char *)(high + at + 16 * width), _MM_HINT_T0);
-                _mm_prefetch((const char *)(low + at + 16 * width), _MM_HINT_T0);
-                sums[k] = times(sums[k], merge(_mm512_loadu_si512(high + at), _mm512_loadu_si512(low + at)), first + 2 * g);
+    for (; i + 16 <= rows; i += 16) {
+        __m512i sums[4];
+        for (int k = 0; k < 4; k++, high += 4 * width, low += 4 * width) {
+            __m512i a = _mm512_setzero_si512(), b = a, c = a, d = a;
+            for (int64_t g = 0; g < width; g += 64) {
+                const uint8_t *h = high + g, *l = low + g;
+                const int8_t *factors = first + 2 * g;
+                a = whole(h, l, factors, a);
+                b = whole(h + width, l + width, factors, b);
+                c = whole(h + 2 * width, l + 2 * width, factors, c);
+                d = whole(h + 3 * width, l + 3 * width, factors, d);
             }
+            sums[k] = quarters(a, b, c, d);
         }
-        _mm512_storeu_si512(out + i, sixteen(sums));
+        _mm512_storeu_si512(out + i, gathered(sums[0], sums[1], sums[2], sums[3]));
     }
     for (; i < rows; i++, high += width, low += width) {
         __m512i sum = _mm512_setzero_si512();
-        for (int64_t g = 0; g < width; g += 64)
-            sum = times(sum, merge(_mm512_loadu_si512(high + g), _mm512_loadu_si512(low + g)), first + 2 * g);
+        for (int64_t g = 0; g < width; g += 64) sum = whole(high + g, low + g, first + 2 * g, sum);
         out[i] = _mm512_reduce_add_epi32(sum);
     }
 }
