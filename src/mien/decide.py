@@ -14,14 +14,14 @@ from itertools import pairwise
 from statistics import NormalDist
 
 from mien.errors import EvidenceError, UsageError
-from mien.types import Clip, Decision, Match, OperatingPoint, Reading, Verdict
+from mien.types import Clip, Decision, Match, OperatingPoint, Reading, Score, Verdict
 
 VERIFY_FMR = 1e-3  # what a policy without a target asks for: 1 impostor in 1,000 …
 IDENTIFY_FPIR = 1e-2  # … and in a gallery 1 stranger in 100
 
 NEIGHBOURS = 5  # runners-up that the best match is held against …
 SHARE = 0.6  # … and how much of their mean is taken off: chosen on development people, benchmarks/identification.py
-SHRUNK, GROWN = 0.75, 4.0  # a relative threshold serves galleries of so many times the people it was measured on
+SHRUNK, GROWN = 0.75, 10.0  # a relative threshold serves galleries of so many times the people it was measured on
 
 Requirement = tuple[str, str, float]  # kind of reading, label, least score
 
@@ -94,17 +94,60 @@ class Policy:
         None, and the cosine decides: the policy names a rate per comparison or a threshold; no point is as strict as the
         target on evidence of enough people; or the gallery has shrunk or grown too much since. Between points nothing is
         interpolated: the next stricter one serves. A threshold holds while a gallery grows, because best and runners-up
-        rise together (measured up to 4 times), but gets loose when it shrinks."""
-        if self.fmr is not None or self.threshold is not None:
-            return None
-        target = (self.fpir or IDENTIFY_FPIR) * (1 + 1e-9)
+        rise together (measured up to 10 times, `benchmarks/growth.py`), but gets loose when it shrinks."""
         serving = [
-            (point.fpir, point)
-            for point in points
-            if point.score == "relative" and point.fpir is not None and point.fpir <= target
-            if supports(point.fpir, point.subjects) and SHRUNK * point.subjects <= people <= GROWN * point.subjects
+            point
+            for point in self._of_searches(points, "relative")
+            if SHRUNK * point.subjects <= people <= GROWN * point.subjects
         ]
-        return max(serving, key=lambda item: item[0])[1] if serving else None
+        return max(serving, key=lambda point: point.fpir or 0) if serving else None
+
+    def sized(self, points: Sequence[OperatingPoint], people: int) -> OperatingPoint | None:
+        """The point of `points` to identify at by cosine in a gallery of `people` subjects, if one serves.
+
+        Such points are kept for several sizes of gallery, and one serves galleries up to its own size, never larger ones.
+        Nothing is interpolated: the next larger size serves, and the next stricter rate, so the threshold is never looser
+        than the evidence for this size."""
+        serving = [point for point in self._of_searches(points, "cosine") if people <= point.subjects]
+        return min(serving, key=lambda point: (point.subjects, -(point.fpir or 0))) if serving else None
+
+    def growth_warning(
+        self, own: Sequence[OperatingPoint], card: Sequence[OperatingPoint], people: int, templates: int, where: str
+    ) -> str | None:
+        """What to tell the owner of a gallery whose size no threshold fits any more, with the remedy; None while one does.
+
+        own: the points kept in the gallery, card: those of the model, of one space. where: what to call the gallery.
+        A policy that names a rate per comparison, or a threshold, asks for nothing that depends on the size."""
+        by_size = self.fmr is None and self.threshold is None and people > 0
+        if not by_size or self.relative(own, people) or self.sized(own, people) or self.reached(own, templates):
+            return None
+        kept = self._of_searches(own, "relative") + self._of_searches(own, "cosine")
+        held = self.reached(card, templates)
+        if not kept and (held or not any(map(_stands, card))):
+            return None
+        known = ", ".join(f"{size:,}" for size in sorted({point.subjects for point in kept}))
+        said = f"thresholds kept in {where} are for {known} people and no longer hold for the {people:,} enrolled"
+        if not kept:
+            said = f"{templates:,} templates in {where} have outgrown the model card"
+        now = "the model card's miss more people" if held else self._outgrown(card, templates)
+        return f"{said}: {now}. Calibrate on the people enrolled: mien calibrate {where} --keep"
+
+    def _of_searches(self, points: Sequence[OperatingPoint], score: Score) -> list[OperatingPoint]:
+        """Those of a rate of searches, as strict as the target and with enough people behind them."""
+        if self.fmr is not None or self.threshold is not None:
+            return []
+        target = (self.fpir or IDENTIFY_FPIR) * (1 + 1e-9)
+        return [
+            point
+            for point in points
+            if point.score == score and point.fpir is not None and point.fpir <= target
+            if supports(point.fpir, point.subjects if score == "relative" else point.comparisons)
+        ]
+
+    def _outgrown(self, card: Sequence[OperatingPoint], templates: int) -> str:
+        strictest = min((_rate_of(point) for point in card if _stands(point)), default=1.0)
+        named, wanted = expected_fpir(strictest, templates), self.fpir or IDENTIFY_FPIR
+        return f"about {in_words(named)} strangers would be taken for somebody enrolled, {in_words(wanted)} is wanted"
 
     def _rate(self, gallery_size: int) -> float:
         """The false-match rate per comparison that the target amounts to."""
@@ -179,7 +222,7 @@ def decide(
     stands and a non-match abstains. Two poor pictures do look alike whoever is on them, hence `Policy.floor`."""
     verdict, reasons = _verdict(matches, readings, policy, point)
     if verdict != "abstain" and gallery_size > 1 and point.fmr:
-        reasons = (*reasons, _among(point.fmr, gallery_size))
+        reasons = (*reasons, _among(point.fmr, gallery_size, policy))
     best = matches[0] if matches else None
     shots = sorted(seen.faces, key=lambda face: -face.eye_distance * face.score) if seen else []
     return Decision(
@@ -278,7 +321,8 @@ def _lead(matches: Sequence[Match]) -> str:
 
 def _meaning(point: OperatingPoint) -> str:
     if point.fpir:
-        data = f", as measured on {point.data}" if point.data else ""
+        how = f"predicted from {point.comparisons:,} people of" if point.subjects > point.comparisons else "measured on"
+        data = f", as {how} {point.data}" if point.data else ""
         return f"where {in_words(point.fpir)} strangers would be named in a gallery of {point.subjects:,} people{data}"
     if not point.fmr:
         return "a threshold set by hand"
@@ -286,9 +330,13 @@ def _meaning(point: OperatingPoint) -> str:
     return f"where {in_words(point.fmr)} comparisons of different people{data} would be accepted"
 
 
-def _among(fmr: float, gallery_size: int) -> str:
-    rate = in_words(expected_fpir(fmr, gallery_size))
-    return f"with {gallery_size:,} templates searched, about {rate} strangers would be taken for somebody enrolled"
+def _among(fmr: float, gallery_size: int, policy: Policy) -> str:
+    rate, wanted = expected_fpir(fmr, gallery_size), policy.fpir or IDENTIFY_FPIR
+    named = f"about {in_words(rate)} strangers would be taken for somebody enrolled"
+    more = policy.fmr is None and rate > wanted * 1.05
+    return f"with {gallery_size:,} templates searched, {named}" + (
+        f", more than the {in_words(wanted)} wanted: calibrate the gallery" if more else ""
+    )
 
 
 def in_words(rate: float) -> str:
