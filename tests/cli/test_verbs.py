@@ -175,14 +175,25 @@ def test_enrol_people_forget(portraits: dict[str, Path], tmp_path: Path) -> None
     assert [one["subject"] for one in told("people", path)["people"]] == ["barack"]
 
 
-def test_forget_names_older_copies_that_it_does_not_reach(tmp_path: Path) -> None:
+def test_forget_reaches_older_copies(tmp_path: Path) -> None:
     path, copy = tmp_path / "people.db", tmp_path / "people.db.20260101T000000.bak"
+    broken = tmp_path / "people.db.20250101T000000.bak"
     with open_gallery(path) as gallery:
-        for number, name in enumerate(("ana", "ben")):
+        for number, name in enumerate(("ana", "ben", "cy")):
             gallery.enrol(name, [Sample(Template(np.eye(4, dtype=np.float32)[number], "one"))])
         gallery.backup(copy)
+        gallery.forget("cy")
     assert str(copy) in run("forget", path, "ana", "--yes").stderr
     assert told("forget", path, "ben", "--yes")["older_copies"] == [str(copy)]
+    gone = run("forget", path, "cy", "--yes", "--json")  # lost in a migration, and still in the copy
+    receipt = json.loads(gone.stdout)["receipts"][0]
+    assert (gone.exit_code, receipt["samples"], receipt["copies"]) == (0, 0, [str(copy)])
+    with open_gallery(copy) as gallery:
+        assert len(gallery) == 0
+        gallery.enrol("dee", [Sample(Template(np.eye(4, dtype=np.float32)[0], "one"))])
+    broken.write_text("nothing of ours")
+    unreached = run("forget", path, "dee", "--yes", "--json")
+    assert (unreached.exit_code, json.loads(unreached.stdout)["failures"][0]["source"]) == (74, str(broken))
 
 
 @pytest.mark.parametrize(("answer", "left"), [("y\n", 0), ("n\n", 1)])
@@ -200,10 +211,13 @@ def test_migrate_moves_a_gallery_with_crops(people: Path, tmp_path: Path, pictur
     with open_gallery(people) as gallery:
         gallery.backup(path)
         before = gallery.space
-    moved = told("migrate", path, "--embedder", "dlib_resnet_int8")
-    assert (moved["moved"], moved["left"]) == (2, 0)
-    assert Path(moved["backup"]).is_file()
+    moved = told("migrate", path, "--embedder", "dlib_resnet_int8", "-o", tmp_path / "sheet.png")
+    assert (moved["moved"], moved["left"], moved["compared"]["verdict"]) == (2, 0, "safe")
+    assert Path(moved["backup"]).is_file() and (tmp_path / "sheet.png").is_file()
     assert told("people", path)["space"] == moved["space"] != before
+    back = told("migrate", path, "--roll-back")
+    assert (back["moved"], back["space"]) == (2, before)
+    assert run("identify", path, pictures["obama3"]).exit_code == 0
 
 
 def test_calibrate_refuses_what_a_small_gallery_cannot_show(people: Path) -> None:

@@ -8,6 +8,7 @@ from mien import wire
 from mien.cli.group import verb
 from mien.cli.options import gallery_at, with_keys
 from mien.cli.output import Column, Output, answers
+from mien.errors import GalleryError
 
 COLUMNS = (
     Column("subject", lambda one: one["subject"]),
@@ -27,6 +28,25 @@ def command(gallery: str, keys: str | None, out: Output) -> None:
     with gallery_at(gallery, read_only=True, keys=keys, out=out) as people:
         records = [wire.encode(person) for person in people.people()]
         space = people.space
+    under_way = "" if "://" in gallery else _migration(gallery)
     out.table("people", COLUMNS, records, gallery=gallery, space=space)
     if not records:
         out.note(f"Nobody is enrolled in {gallery}. Add people with: mien enrol {gallery} --from photos/")
+    if under_way:
+        out.note(under_way)
+
+
+def _migration(gallery: str) -> str:
+    from pathlib import Path
+
+    from mien.gallery.moving.state import Ledger
+
+    try:
+        with Ledger(Path(gallery).absolute()) as ledger:
+            state = ledger.state
+    except FileNotFoundError:
+        return ""
+    except GalleryError as error:
+        return str(error)
+    how = "is being migrated" if state.phase == "preparing" else "was migrated, with its way back kept,"
+    return f"{gallery} {how} to {state.embedder}. See: mien migrate {gallery} --status"
