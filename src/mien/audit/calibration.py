@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
+from mien.audit.growth import Held, Sizes, of_gallery
+from mien.audit.growth import sizes as sized
 from mien.audit.impostors import Impostors, impostors
 from mien.decide import expected_fpir, in_words
 from mien.errors import EvidenceError, UsageError
 from mien.protocols import Gallery
-from mien.types import F32, Metric, OperatingPoint
+from mien.types import Metric, OperatingPoint
 
 RATES = (1e-2, 1e-3, 1e-4)
 SEARCH_RATES = (0.1, 0.03, 0.01)
@@ -61,11 +61,14 @@ class Calibration:
     card: tuple[Expectation, ...]  # at the thresholds of the model's card
     refused: tuple[Refused, ...]
     search: tuple[SearchExpectation, ...] = ()  # relative scores, to identify with; loosest first
+    kept: tuple[Expectation | SearchExpectation, ...] = ()  # thresholds kept in the gallery before, as they fare now
+    sizes: Sizes | None = None  # thresholds for other sizes of the gallery, where they were asked for
 
     @property
     def points(self) -> tuple[OperatingPoint, ...]:
         """The operating points the gallery supports, for ``Policy.point`` and ``Policy.relative``."""
-        return (*(item.point for item in self.own), *(item.point for item in self.search))
+        sized = self.sizes.points if self.sizes else ()
+        return (*(item.point for item in self.own), *(item.point for item in self.search), *sized)
 
     @property
     def words(self) -> tuple[str, ...]:
@@ -78,7 +81,7 @@ class Calibration:
             for item in self.search
         )
         refused = (f"{in_words(item.fmr or item.fpir or 0)}: {item.reason}" for item in self.refused)
-        return (whole, *own, *search, *card, *refused)
+        return (whole, *own, *search, *card, *refused, *(self.sizes.words if self.sizes else ()))
 
 
 def calibrate(
@@ -87,12 +90,14 @@ def calibrate(
     card: Sequence[OperatingPoint] = (),
     data: str = "this gallery",
     fpirs: Sequence[float] = SEARCH_RATES,
+    sizes: Sequence[int] | None = None,
 ) -> Calibration:
     """Operating points from the people enrolled in `gallery`: of cosines at the false-match rates `fmrs`, and of
     relative scores at the rates `fpirs` of searches by strangers.
 
     card: the model's own points, to be judged here; those of another space are left out.
     data: what to call the gallery in the evidence.
+    sizes: galleries of so many people to find thresholds for too (`audit.growth`); () for the usual ones, None for none.
     A rate counts as supported when there are 3 / rate pairs of different people, however many photos each has, because
     photos of the same two people hardly say more than one does; of searches, when there are 3 / rate people. Memory is
     that of the templates and a few per cent of the scores. Raises UsageError for a rate
@@ -100,8 +105,9 @@ def calibrate(
     for rate in (*fmrs, *fpirs):
         if not 0 < rate < 1:
             raise UsageError(f"A rate lies between 0 and 1, and {rate} does not.", "For 1 in 1,000 write 1e-3.")
-    vectors, owner, space = _templates(gallery)
-    found = impostors(vectors, owner)
+    held = of_gallery(gallery, data)
+    space = held.space
+    found = impostors(held.vectors, held.owner)
     own, refused = [], []
     for rate in sorted(set(fmrs), reverse=True):
         try:
@@ -115,7 +121,33 @@ def calibrate(
     judged = tuple(_expectation(found, point) for point in card if point.space in ("", space))
     search, too_few = _relative(found, fpirs, data, space)
     refused += too_few
-    return Calibration(found.people, len(owner), found.comparisons, space, tuple(own), judged, tuple(refused), search)
+    grown, why = _sizes(held, sizes, fpirs)
+    kept = tuple(_kept(found, point) for point in getattr(gallery, "points", ()) if _tells(found, point, space))
+    counts = found.people, len(held.owner), found.comparisons, space
+    return Calibration(*counts, tuple(own), judged, (*refused, *why), search, kept, grown)
+
+
+def _sizes(held: Held, wanted: Sequence[int] | None, fpirs: Sequence[float]) -> tuple[Sizes | None, list[Refused]]:
+    if wanted is None:
+        return None, []
+    try:
+        return sized(held, wanted, fpirs), []
+    except EvidenceError as error:
+        return None, [Refused(None, str(error), rate) for rate in fpirs]
+
+
+def _tells(found: Impostors, point: OperatingPoint, space: str) -> bool:
+    """Whether a point kept before can be judged among the people enrolled now: one of this space and about this size."""
+    here = point.space in ("", space)
+    if point.score == "relative":
+        return here and found.relative is not None
+    return here and (point.fmr is not None or point.subjects >= found.people)
+
+
+def _kept(found: Impostors, point: OperatingPoint) -> Expectation | SearchExpectation:
+    if point.score == "relative":
+        return SearchExpectation(point, found.relative_rate(point.threshold))
+    return _expectation(found, point)
 
 
 def _relative(
@@ -133,22 +165,6 @@ def _relative(
         point = OperatingPoint(threshold, None, seen.low, seen.high, *count, data, space, fpir=rate, score="relative")
         search.append(SearchExpectation(point, seen))
     return tuple(search), refused
-
-
-def _templates(gallery: Gallery) -> tuple[F32, np.ndarray[tuple[int], np.dtype[np.int64]], str]:
-    """(n, D) vectors, (n,) number of the person of each, and their space."""
-    names: dict[str, int] = {}
-    vectors: list[F32] = []
-    owner: list[int] = []
-    for subject, sample in gallery.samples():
-        owner.append(names.setdefault(subject, len(names)))
-        vectors.append(sample.template.vector)
-    if len(names) < 2:
-        raise EvidenceError(
-            f"Calibrating takes at least two people, and {len(names)} are enrolled.",
-            "Enrol more people, or rely on the operating points of the model's card.",
-        )
-    return np.stack(vectors).astype(np.float32), np.array(owner, np.int64), gallery.space or ""
 
 
 def _expectation(found: Impostors, point: OperatingPoint) -> Expectation:

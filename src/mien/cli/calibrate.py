@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -10,10 +11,13 @@ from mien import wire
 from mien.cli.group import verb
 from mien.cli.options import gallery_at, rate, with_engine
 from mien.cli.output import Column, Output, answers
+from mien.errors import CannotWrite, UsageError
 
 if TYPE_CHECKING:
+    from mien.audit.calibration import Calibration
     from mien.engine import Engine
 
+GROWTH_RATES = (0.01, 0.001)
 COLUMNS = (
     Column("threshold", lambda one: one["point"]["threshold"]),
     Column("from", lambda one: one["from"]),
@@ -31,6 +35,30 @@ COLUMNS = (
     Column("false-match rate here (95 %)", lambda one: _interval(one["fmr"]), only="table"),
     Column("strangers named (95 %)", lambda one: _interval(one["fpir"]), only="table"),
 )
+SIZES = (
+    Column("people", lambda one: one["size"]),
+    Column("aimed at", lambda one: _aim(one["point"]), only="table"),
+    Column("fpir", lambda one: one["point"]["fpir"], only="csv"),
+    Column("threshold", lambda one: f"{one['point']['threshold']:.4f}", only="table"),
+    Column("threshold", lambda one: one["point"]["threshold"], only="csv"),
+    Column("how", lambda one: "predicted" if one["predicted"] else "counted"),
+    Column("strangers named (95 %)", lambda one: _interval(one["fpir"]), only="table"),
+    Column("at today's threshold (95 %)", lambda one: _interval(one["unchanged"]), only="table"),
+    Column("mates missed (95 %)", lambda one: _interval(one["missed"]), only="table"),
+    *(
+        Column(f"{title} {end}".strip(), lambda one, key=key, at=at: one[key] and one[key][at], only="csv")
+        for title, key in (("strangers named", "fpir"), ("unchanged", "unchanged"), ("missed", "missed"))
+        for end, at in (("", "value"), ("low", "low"), ("high", "high"))
+    ),
+)
+
+
+def sizes_of(text: str) -> tuple[int, ...]:
+    """Numbers of people, 1000,10000."""
+    try:
+        return tuple(int(part.replace("_", "")) for part in text.split(","))
+    except ValueError:
+        raise click.BadParameter(f"'{text}' is no list of sizes: write 1000,10000.") from None
 
 
 @verb("calibrate")
@@ -40,10 +68,21 @@ COLUMNS = (
     "--fpir", type=rate, metavar="RATE", multiple=True, help="Share of strangers named to find one for; repeatable."
 )
 @click.option("--keep", is_flag=True, help="Keep the gallery's own thresholds in it; identify then prefers them.")
+@click.option(
+    "--sizes", type=sizes_of, metavar="N,N", help="Thresholds for galleries of so many people instead (see below)."
+)
+@click.option("-o", "--out", "drawn", metavar="FILE.svg", help="Draw how strangers named grow with the gallery.")
 @with_engine()
 @answers
-def command(
-    gallery: str, fmr: tuple[float, ...], fpir: tuple[float, ...], keep: bool, engine: Engine, out: Output
+def command(  # noqa: PLR0913 - one parameter per option
+    gallery: str,
+    fmr: tuple[float, ...],
+    fpir: tuple[float, ...],
+    keep: bool,
+    sizes: tuple[int, ...] | None,
+    drawn: str | None,
+    engine: Engine,
+    out: Output,
 ) -> None:
     """Everybody against everybody else: pairs of different people are always at hand. For each threshold, those the
     gallery supports itself and those of the model's card, it says how often two different people match here, and how
@@ -53,17 +92,35 @@ def command(
 
     A rate the gallery is too small for is refused with the reason. What this cannot say is how often your own people
     would be missed. To use a threshold once: mien identify --threshold; from now on: --keep. Where the gallery's own
-    evidence does not reach the rate wanted, the model card's is used as before."""
+    evidence does not reach the rate wanted, the model card's is used as before. Thresholds kept earlier are judged anew.
+
+    --sizes 1000,10000 asks for the thresholds that galleries of so many people would need, and what becomes of today's
+    there. Up to the people enrolled that is counted, up to ten times as many predicted, beyond that refused. --keep keeps
+    thresholds for half to ten times the people enrolled, or for the sizes named; the one for the present size is used."""
     from mien.audit.calibration import RATES, SEARCH_RATES, calibrate
 
+    if drawn is not None and Path(drawn).suffix.lower() != ".svg":
+        raise UsageError(f"The picture is an SVG, and {drawn} is called otherwise.", "Name it growth.svg, say.")
+    wanted = () if sizes is None and (keep or drawn) else sizes
+    rates = fpir or (SEARCH_RATES if sizes is None else GROWTH_RATES)
     with gallery_at(gallery, read_only=not keep) as people:
         card = engine.points if people.space == engine.embedder.space else ()
-        found = calibrate(people, fmr or RATES, card, data=gallery, fpirs=fpir or SEARCH_RATES)
+        found = calibrate(people, fmr or RATES, card, data=gallery, fpirs=rates, sizes=wanted)
         if keep:
             people.keep_points(found.points)
+    if drawn is not None:
+        _draw(found, drawn)
+    if sizes is not None:
+        _tell_sizes(found, gallery, keep, drawn, out)
+        return
     records = [
         {"from": origin, "fmr": None, **wire.encode(item)}
-        for origin, items in (("gallery", found.own), ("gallery", found.search), ("model card", found.card))
+        for origin, items in (
+            ("gallery", found.own),
+            ("gallery", found.search),
+            ("kept before", found.kept),
+            ("model card", found.card),
+        )
         for item in items
     ]
     out.table(
@@ -79,12 +136,45 @@ def command(
     )
     out.note(f"{found.people:,} people, {found.templates:,} templates, {found.comparisons:,} comparisons of strangers.")
     if keep:
-        kept = ", ".join(_aim(wire.encode(point)) for point in found.points)
+        kept = ", ".join(_aim(wire.encode(item.point)) for item in (*found.own, *found.search))
+        if found.sizes and found.sizes.rows:
+            most = max(row.size for row in found.sizes.rows)
+            kept += f", and by cosine for galleries of up to {most:,} people"
         out.note(
             f"Kept in the gallery: thresholds for {kept}." if kept else "The gallery keeps no thresholds of its own."
         )
     for refused in found.refused:
         out.note(f"No threshold for {_aim(wire.encode(refused))}: {refused.reason}")
+
+
+def _draw(found: Calibration, path: str) -> None:
+    chart = found.sizes.chart if found.sizes else None
+    if chart is None:
+        why = " ".join(refused.reason for refused in found.refused if refused.fpir) or "No rate is supported."
+        raise UsageError(f"There is nothing to draw: {why}")
+    from mien.audit.plots import picture
+
+    try:
+        Path(path).write_text(picture(chart), "utf8")
+    except OSError as error:
+        raise CannotWrite(f"{path} cannot be written: {error.strerror}.") from error
+
+
+def _tell_sizes(found: Calibration, gallery: str, keep: bool, drawn: str | None, out: Output) -> None:
+    grown = found.sizes
+    records = [wire.encode(row) for row in grown.rows] if grown else []
+    refused = [{"size": size, "fpir": rate, "reason": why} for size, rate, why in grown.refused] if grown else []
+    refused += [
+        {"size": None, "fpir": one.fpir, "reason": one.reason} for one in found.refused if not grown and one.fpir
+    ]
+    out.table("sizes", SIZES, records, gallery=gallery, people=found.people, refused=refused, kept=keep, drawn=drawn)
+    if grown:
+        out.note(
+            f"{found.people:,} people searched among each other; a tenfold gallery raises thresholds by {grown.rise * 2.3026:.4f}."
+        )
+    for one in refused:
+        among = f" among {one['size']:,} people" if one["size"] else ""
+        out.note(f"No threshold for FPIR {one['fpir']:.3g}{among}: {one['reason']}")
 
 
 def _aim(record: dict[str, Any]) -> str:
