@@ -33,7 +33,9 @@ Entry = Item | Problem
 class Source(Protocol):
     """Where pictures come from. Each walk begins anew, in the same order, and holds no more than it must."""
 
-    passed: int  # files of the last walk that are no pictures and were never meant as such
+    @property
+    def passed(self) -> int:
+        """Files of the last walk that are no pictures and were never meant as such."""
 
     def entries(self) -> Iterator[Entry]:
         """Every picture, and what was meant as one."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol
 
@@ -99,7 +100,7 @@ def read(source: str) -> Frame:
     """The picture of a path or an address, under its name. Raises MediaNotFound, UnreadableMedia."""
     from mien.media.image import read_image
 
-    if not is_address(source):
+    if Path(source).is_absolute() or not is_address(source):
         return read_image(source)
     data = fetch(source)
     try:

@@ -23,7 +23,7 @@ _PAGE = 1000  # objects per listing; S3 gives no more at a time
 
 def is_address(text: str) -> bool:
     """Whether a word is an address rather than a path."""
-    return "://" in text or "::" in text
+    return "://" in text
 
 
 def check_address(address: str, allowed: bool) -> None:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from mien.cli import bulk_enrol
+from mien.cli.bulk_enrol import Bulk, with_bulk
 from mien.cli.group import verb
 from mien.cli.options import gallery_at, pair, with_engine, with_keys
 from mien.cli.output import Column, Output, Step, answers
@@ -36,9 +38,12 @@ COLUMNS = (
 @click.argument("gallery", metavar="GALLERY")
 @click.argument("subject", required=False)
 @click.argument("pictures", metavar="[PICTURE]...", nargs=-1)
-@click.option("--from", "folder", metavar="DIR", help="A folder with a folder of pictures per person.")
+@click.option(
+    "--from", "folder", metavar="SOURCE", help="A folder with a folder per person; a list; s3://bucket/prefix."
+)
 @click.option("--keep-images", is_flag=True, help="Keep a crop of each face, so that the gallery can change models.")
 @click.option("--metadata", type=pair, metavar="KEY=VALUE", multiple=True, help="Kept with the person; repeatable.")
+@with_bulk
 @with_keys
 @with_engine()
 @answers
@@ -49,6 +54,7 @@ def command(  # noqa: PLR0913 - one parameter per option
     folder: str | None,
     keep_images: bool,
     metadata: tuple[tuple[str, str], ...],
+    bulk: Bulk,
     keys: str | None,
     engine: Engine,
     out: Output,
@@ -56,10 +62,21 @@ def command(  # noqa: PLR0913 - one parameter per option
     """\b
       mien enrol people.db --from photos/         photos/ana/1.jpg, photos/ana/2.jpg, photos/ben/1.jpg ...
       mien enrol people.db ana ana1.jpg ana2.jpg  one person
+      mien enrol people.db --from photos/ --workers auto --failures failures.csv      very many
+      mien enrol people.db --from list.csv        rows of subject,path[,metadata ...]; CSV, TSV, JSON lines, - is stdin
+      mien enrol people.db --from s3://bucket/people
 
     The gallery is made if there is none. Each picture must show one person. A person is on the disk when their line
     appears; running the same command again adds only what is new. A picture that cannot be used does not stop the
-    rest: it is listed at the end, and the exit code is then 65."""
+    rest: it is listed at the end, and the exit code is then 65.
+
+    With --workers, and for lists and buckets, what is finished is kept in a journal beside the gallery: the same command
+    goes on wherever it was stopped, and people who were erased meanwhile stay erased. Counts are told, not people."""
+    if folder is not None and subject is None and bulk.wanted(folder):
+        more = {"keep_images": keep_images, "metadata": dict(metadata), "keys": keys}
+        return bulk_enrol.run(gallery, folder, bulk, out, **more)
+    if folder is None:
+        bulk_enrol.no_bulk(bulk)
     people, found = _people(subject, pictures, folder)
     refused, total, added = found.refused, sum(len(paths) for paths in people.values()), 0
     with (
