@@ -16,7 +16,7 @@ import numpy as np
 
 from mien.errors import InputError, UnknownSubject, UsageError
 from mien.gallery.crops import check_face
-from mien.gallery.matrix import Fusion, Matrix, check_template
+from mien.gallery.matrix import Fusion, check_template
 from mien.gallery.names import metadata_text, subject_name
 from mien.types import F32, Match, OperatingPoint, Person, Sample, Template
 
@@ -75,7 +75,6 @@ class BaseGallery(ABC):
     def __init__(self, where: str, fusion: Fusion = "max") -> None:
         self.where = where
         self._fusion: Fusion = fusion
-        self._matrix = Matrix(fusion)
         self._lock = threading.RLock()
         self._closed = False
         self._process = os.getpid()
@@ -184,7 +183,7 @@ class BaseGallery(ABC):
         """Number of templates that a search compares with."""
         with self._lock:
             self._refresh()
-            return self._matrix.templates
+            return self._counts()[1]
 
     @property
     def space(self) -> str | None:
@@ -196,7 +195,7 @@ class BaseGallery(ABC):
     def __len__(self) -> int:
         with self._lock:
             self._refresh()
-            return self._matrix.subjects
+            return self._counts()[0]
 
     def __bool__(self) -> bool:
         return True  # an empty gallery is still a gallery: `gallery or other` must not pass over it
@@ -205,14 +204,13 @@ class BaseGallery(ABC):
         name = subject_name(subject)
         with self._lock:
             self._refresh()
-            return name in self._matrix
+            return self._has(name)
 
     def close(self) -> None:
         """Let go of files; closing twice is allowed, any other use afterwards raises UsageError."""
         with self._lock:
             if not self._closed:
                 self._closed = True
-                self._matrix = Matrix(self._fusion)
                 self._release()
 
     def __enter__(self) -> Self:
@@ -262,6 +260,13 @@ class BaseGallery(ABC):
     @abstractmethod
     def _refresh(self) -> None:
         """Refuse when closed, and bring the matrix up to date with what is stored."""
+
+    @abstractmethod
+    def _counts(self) -> tuple[int, int]:
+        """Number of subjects and of their templates."""
+
+    @abstractmethod
+    def _has(self, name: str) -> bool: ...
 
     @abstractmethod
     def _view(self, where: Where | None) -> View:

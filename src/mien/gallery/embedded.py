@@ -1,4 +1,9 @@
-"""A durable gallery in one file: SQLite keeps the rows, a float32 matrix in memory answers the searches."""
+"""A durable gallery: SQLite keeps the rows in one file, which is the record; templates or their codes in memory answer.
+
+A small gallery is read and checked as a whole when it is opened. In a large one the codes of what was enrolled earlier stand
+beside the file (`segments`); they are derived from it, and only what came later is read. Whoever is named is named by the
+sealed row in the file, whatever the codes said.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +15,7 @@ import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,17 +24,22 @@ import numpy as np
 from mien.errors import GalleryBusy, GalleryCorrupt, GalleryFull, GalleryNotFound
 from mien.gallery import store
 from mien.gallery.base import BaseGallery, Newcomer, Removed, View
-from mien.gallery.matrix import Fusion, Matrix, check_samples
+from mien.gallery.contents import Contents
+from mien.gallery.covered import Covered
+from mien.gallery.filed import Filed, Moved
+from mien.gallery.matrix import Fusion, check_samples
 from mien.gallery.moving.beside import in_turn, reaching
 from mien.gallery.names import subject_name
-from mien.gallery.rows import Rows
-from mien.gallery.store import Head, plain_errors, xor
-from mien.types import Person, Sample
+from mien.gallery.scan import encode
+from mien.gallery.schema import bring_up_to_date
+from mien.gallery.store import Head, plain_errors
+from mien.types import Match, Person, Sample, Template
 
 if TYPE_CHECKING:
     from mien.where import Where
 
 _BLOCK = 64  # samples read from the file at a time, crops with them
+_LOOKS = 5  # searches begun anew because somebody was erased meanwhile
 
 
 class EmbeddedGallery(BaseGallery):
@@ -36,8 +47,11 @@ class EmbeddedGallery(BaseGallery):
 
     An enrol that returned is on the disk (write-ahead log, synced). A search sees what other processes enrolled before
     it began. While the gallery is open, people.db-wal and people.db-shm are beside it; the last to close removes them.
+    From `SEGMENT` templates on, people.db-codes is beside it too; it may be lost or left out of a copy, and is made again.
     timeout: s to wait for another process that is writing, before GalleryBusy.
     """
+
+    SEGMENT = 32_768  # templates that are kept in memory as they are; above that, their codes go into a segment
 
     def __init__(
         self,
@@ -52,7 +66,6 @@ class EmbeddedGallery(BaseGallery):
         self._path = Path(path).absolute()
         self._read_only = read_only
         self._timeout = timeout
-        self._reset()
         if not store.present(self._path):
             if read_only or not create:
                 raise GalleryNotFound(
@@ -60,26 +73,31 @@ class EmbeddedGallery(BaseGallery):
                 )
             store.create(self._path)
         self._connect()
+        self._reset()
         self._refresh()
         self._tidy()
 
     def people(self) -> list[Person]:
         with self._reading():
-            rows = self._rows.subjects()
-            self._rows.hold({name for _, name, *_ in rows} == set(self._ids), "subjects are missing")
-            found = []
-            for number, name, metadata, enrolled in rows:
-                kept = self._kept[number]
-                found.append(Person(name, len(kept), sum(kept.values()), json.loads(metadata), enrolled))
+            rows = self._held.rows.subjects()
+            counts = self._held.roster.counts()
+            self._held.rows.hold({number for number, *_ in rows} == set(counts), "subjects are missing")
+            found = [
+                Person(name, *counts[number], json.loads(metadata), enrolled)
+                for number, name, metadata, enrolled in rows
+            ]
         return sorted(found, key=lambda person: person.subject)
 
     def samples(self, subject: str | None = None) -> Iterator[tuple[str, Sample]]:
         name = None if subject is None else subject_name(subject)
         with self._reading():
-            if name is not None and name not in self._ids:
+            if name is None:
+                whom = self._held.roster.names()
+            elif (number := self._held.roster.find(name)) is not None:
+                whom = [(name, number)]
+            else:
                 raise self._unknown(name)
-            names = sorted(self._ids) if name is None else [name]
-            walk = [(each, number) for each in names for number in self._kept[self._ids[each]]]
+            walk = [(each, number) for each, of in whom for number in self._held.roster.kept(of)]
         return self._walk(walk)
 
     def verify(self) -> list[str]:
@@ -87,10 +105,14 @@ class EmbeddedGallery(BaseGallery):
         try:
             with self._lock, plain_errors(self._path):
                 self._refresh()
-                faults += self._rows.faults()
+                faults += self._held.rows.faults()
                 self._reset()  # so that every row is read again
                 self.people()
-                walk = [(name, number) for name, subject in self._ids.items() for number in self._kept[subject]]
+                with self._reading():
+                    faults += self._held.shelf.faults()
+                walk = [
+                    (name, number) for name, of in self._held.roster.names() for number in self._held.roster.kept(of)
+                ]
         except GalleryCorrupt as error:
             return [*faults, error.message]
         for step in walk:
@@ -113,7 +135,7 @@ class EmbeddedGallery(BaseGallery):
     def revision(self) -> Head:
         """What differs after any change of the gallery, by whomever."""
         with self._reading():
-            return self._head
+            return self._held.head
 
     def replace_with(self, path: Path, seen: Head) -> None:
         """Take over all people of the closed gallery file at `path` in one transaction: readers see the old or the new.
@@ -125,9 +147,9 @@ class EmbeddedGallery(BaseGallery):
                 self._db.execute("ATTACH ? AS other", (str(path),))
                 try:
                     with self._change():
-                        if self._head != seen:
+                        if self._held.head != seen:
                             raise GalleryBusy(f"The gallery {self._path} was changed meanwhile.", "Run the same again.")
-                        self._rows.adopt("other")
+                        self._held.rows.adopt("other")
                         head = store.read_head(self._db, self._path)
                         store.write_head(self._db, replace(head, epoch=seen.epoch + 1, purge=1))
                 finally:
@@ -136,29 +158,24 @@ class EmbeddedGallery(BaseGallery):
 
     @property
     def _space(self) -> str | None:
-        return self._head.space
+        return self._held.head.space
 
     @property
     def _points(self) -> str:
-        return self._head.points
+        return self._held.head.points
 
     def _keep(self, points: str) -> None:
         with self._change():
-            store.write_head(self._db, replace(self._head, points=points))
+            store.write_head(self._db, replace(self._held.head, points=points))
 
     def _reset(self) -> None:
-        self._matrix = Matrix(self._fusion)
-        self._ids: dict[str, int] = {}
-        self._names: dict[int, str] = {}
-        self._kept: dict[int, dict[int, bool]] = {}  # {subject: {sample: whether its crop is kept}}
-        self._head = Head()
+        self._held = Contents(self._db, self._path, self._fusion)
         self._version = -1
 
     def _connect(self) -> None:
         self._seen = store.footprint(self._path)
         self._db, self._frozen = store.open_file(self._path, self._timeout, self._read_only)
         self._may_write = not self._read_only and store.writable(self._path)
-        self._rows = Rows(self._db, self._path)
         self._finalizer = weakref.finalize(self, _let_go, self._db, self._process)
 
     def _refresh(self) -> None:
@@ -167,13 +184,13 @@ class EmbeddedGallery(BaseGallery):
         # A frozen connection does not look at the file again by itself; a replaced file has another inode.
         if seen.inode != self._seen.inode or (self._frozen and seen != self._seen):
             self._finalizer()
-            self._reset()
             self._connect()
+            self._reset()
         with plain_errors(self._path):
             version = self._db.execute("PRAGMA data_version").fetchone()[0]
             if version != self._version:
                 with store.transaction(self._db, "DEFERRED"):
-                    self._pull()
+                    self._held.pull()
                 self._version = version
 
     @contextmanager
@@ -182,103 +199,124 @@ class EmbeddedGallery(BaseGallery):
         with self._lock, plain_errors(self._path):
             self._refresh()
             with store.transaction(self._db, "DEFERRED"):
-                self._pull()
+                self._held.pull()
                 yield
 
-    def _pull(self) -> None:
-        """Read what the matrix lacks; must run inside a transaction."""
-        head = store.read_head(self._db, self._path)
-        if head == self._head:
-            return
-        if head.epoch != self._head.epoch:
-            self._reset()
-        people = self._rows.subjects_after(self._head.last_subject)
-        samples = self._rows.vectors_after(self._head.last_sample)
-        balance = self._head.balance
-        for mark in (*(mark for *_, mark in people), *(sample.mark for sample in samples)):
-            balance = xor(balance, mark)
-        counts = (self._head.subjects + len(people), self._head.samples + len(samples), balance)
-        self._rows.hold(counts == (head.subjects, head.samples, head.balance), "rows are missing or doubled")
-        for number, name, _ in people:
-            self._ids[name], self._names[number], self._kept[number] = number, name, {}
-        for sample in samples:
-            self._kept[sample.subject][sample.number] = sample.image
-        if samples:
-            vectors = np.frombuffer(b"".join(sample.vector for sample in samples), np.float32)
-            owners = [self._names[sample.subject] for sample in samples]
-            self._matrix.extend(owners, vectors.reshape(len(samples), -1))
-        self._head = head
+    @contextmanager
+    def _or_anew(self, before: Covered) -> Iterator[None]:
+        """What a change that failed did to the segments in memory is not what the file says: read all anew."""
+        try:
+            yield
+        except BaseException:
+            if self._held.shelf.covered is not before:
+                self._reset()
+            raise
 
     @in_turn
     @contextmanager
     def _change(self) -> Iterator[None]:
         """Be the one writer; on leaving, all is on the disk or nothing is."""
         self.require_write()
-        with plain_errors(self._path):
+        before = self._held.shelf.covered
+        with plain_errors(self._path), self._or_anew(before):
             with store.transaction(self._db, "IMMEDIATE"):
-                self._pull()
+                bring_up_to_date(self._db)
+                self._held.pull()
                 yield
+            self._held.shelf.settle()
             with store.transaction(self._db, "DEFERRED"):
-                self._pull()
+                self._held.pull()
+
+    def _counts(self) -> tuple[int, int]:
+        return self._held.head.subjects, self._held.head.samples
+
+    def _has(self, name: str) -> bool:
+        with self._reading():
+            return self._held.roster.find(name) is not None
 
     @property
     def _dimension(self) -> int | None:
-        return self._head.dimension
+        return self._held.head.dimension
+
+    def search_many(
+        self, probes: Sequence[Template], k: int = 5, *, floor: float | None = None, where: Where | None = None
+    ) -> list[list[Match]]:
+        for _ in range(_LOOKS):
+            with suppress(Moved):
+                return super().search_many(probes, k, floor=floor, where=where)
+        raise GalleryBusy(f"People are erased from {self._path} all the time.", "Try again in a moment.")
 
     def _view(self, where: Where | None) -> View:
-        if where is None:
-            return self._matrix.rows()
-        chosen = [one.subject for one in self.people() if where.matches(one.subject, one.metadata, one.enrolled)]
-        return self._matrix.rows(chosen)
+        if not self._held.shelf.segments:
+            if where is None:
+                return self._held.matrix.rows()
+            with self._reading():
+                chosen = self._held.rows.chosen(where)
+            return self._held.matrix.rows(name for _, name in chosen)
+        with self._reading():
+            later = np.array(self._held.later, np.int64)
+            mine = None if where is None else self._held.roster.samples_of(self._held.rows.chosen(where))
+            fetch = partial(self._fetch, self._held.head.epoch)
+            return Filed.of(tuple(self._held.shelf.segments), self._held.matrix.rows(), later, fetch, mine)
+
+    def _fetch(self, epoch: int, numbers: Sequence[int]) -> tuple[list[str], list[bytes]]:
+        """Owners and templates of samples, from their sealed rows. Raises Moved when something was erased meanwhile."""
+        with self._reading():
+            if self._held.head.epoch != epoch:
+                raise Moved
+            found = list(self._held.rows.templates(numbers))
+            return [self._held.roster.name(subject) for subject, _ in found], [vector for _, vector in found]
 
     def _add(self, newcomers: Sequence[Newcomer]) -> int:
         with self._change():
-            head = self._head
+            head = self._held.head
             fresh: dict[str, tuple[int, set[bytes]]] = {}  # subjects of this step: id and templates
             for one in newcomers:
                 head = self._take(head, one, fresh)
-            added = head.samples - self._head.samples
-            if head != self._head:
+            added = head.samples - self._held.head.samples
+            if head != self._held.head:
                 store.write_head(self._db, head)
+        self._cover()
         return added
 
     def _take(self, head: Head, one: Newcomer, fresh: dict[str, tuple[int, set[bytes]]]) -> Head:
-        number = self._ids.get(one.name)
+        number = self._held.roster.find(one.name)
         if one.samples or (number is None and one.name not in fresh):
             space, dimension = check_samples(one.samples, head.space, head.dimension, self.where)
             head = replace(head, space=space, dimension=dimension)
         if one.name not in fresh:
             if number is None:
-                head = self._rows.add_subject(head, one.name, one.enrolled)
+                head = self._held.rows.add_subject(head, one.name, one.enrolled)
                 number = head.last_subject
-            fresh[one.name] = number, {self._rows.vector(each) for each in self._kept.get(number, ())}
+            fresh[one.name] = number, {self._held.rows.vector(each) for each in self._held.roster.kept(number)}
         number, known = fresh[one.name]
         if one.metadata is not None:
-            head = self._rows.note(head, number, one.metadata)
+            head = self._held.rows.note(head, number, one.metadata)
         for sample in one.samples:
             vector = sample.template.vector.tobytes()
             if vector not in known:
                 known.add(vector)
-                head = self._rows.add_sample(head, number, sample)
+                head = self._held.rows.add_sample(head, number, sample)
         return head
 
     @reaching
     def _remove(self, name: str, vector: bytes | None) -> Removed:
         vectors: list[bytes] = []
         with self._change():
-            subject = self._ids.get(name)
+            subject = self._held.roster.find(name)
             if subject is None:
                 raise self._unknown(name)
             gone: dict[int, bool] = {}
-            for number, image in self._kept[subject].items():
-                held = self._rows.vector(number)
+            kept = self._held.roster.kept(subject)
+            for number, image in kept.items():
+                held = self._held.rows.vector(number)
                 if vector is None or held == vector:
                     gone[number] = image
                     vectors.append(held)
             images = sum(gone.values())
             if gone:
-                last = subject if len(gone) == len(self._kept[subject]) else None
-                store.write_head(self._db, self._rows.delete(self._head, list(gone), last))
+                last = subject if len(gone) == len(kept) else None
+                store.write_head(self._db, self._held.rows.delete(self._held.head, list(gone), last))
         if vectors:
             self._purge()
         return Removed(len(vectors), images, hashlib.blake2b(b"".join(vectors), digest_size=16).hexdigest())
@@ -291,7 +329,8 @@ class EmbeddedGallery(BaseGallery):
             with plain_errors(self._path):
                 self._db.execute("VACUUM")
                 with self._change():
-                    store.write_head(self._db, replace(self._head, purge=0))
+                    self._held.shelf.wipe()
+                    store.write_head(self._db, replace(self._held.head, purge=0))
                 store.empty_log(self._db, self._timeout)
         except (GalleryBusy, GalleryFull) as error:
             why = "another process is using it" if isinstance(error, GalleryBusy) else "the disk is full"
@@ -300,28 +339,49 @@ class EmbeddedGallery(BaseGallery):
                 "Close the gallery everywhere, make room if need be, and open it once: that clears them.",
             ) from error
 
+    def _cover(self) -> None:
+        """Put the codes of what is in memory into a segment, once that is much. They are derived: a failure loses nothing."""
+        if len(self._held.later) < self.SEGMENT or self._fusion != "max":
+            return
+        with suppress(GalleryBusy, GalleryFull, OSError), self._change():
+            if len(self._held.later) < self.SEGMENT:
+                return  # another process was faster
+            rows = self._held.matrix.rows()
+            self._held.shelf.cover(self._held.later, rows.codes or encode(rows.vectors), self._held.head)
+            self._nudge()
+
+    def _nudge(self) -> None:
+        """Make others look again, though nobody came or went."""
+        store.write_head(self._db, replace(self._held.head, edits=self._held.head.edits + 1))
+
     def _tidy(self) -> None:
         """Finish what a process that died, or met a busy gallery or a full disk, left to do."""
         if not self._may_write:
             return
-        with suppress(GalleryBusy, GalleryFull), plain_errors(self._path):
-            if self._head.purge:
+        with suppress(GalleryBusy, GalleryFull, OSError), plain_errors(self._path):
+            if self._held.head.purge:
                 self._purge()
             elif self._seen.log:
                 store.empty_log(self._db, 0.0)
+            if self._held.shelf.lost:
+                with self._change():
+                    self._held.shelf.mend()
+                    self._nudge()
+            self._cover()
 
     def _walk(self, walk: list[tuple[str, int]]) -> Iterator[tuple[str, Sample]]:
         # Blocks, not one open cursor: a reader in the middle of a walk would keep the log from being emptied.
         for start in range(0, len(walk), _BLOCK):
             block = walk[start : start + _BLOCK]
             with self._reading():
-                found = [(name, self._rows.sample(number, self._space or "")) for name, number in block]
+                found = [(name, self._held.rows.sample(number, self._space or "")) for name, number in block]
                 for (name, sample), (_, number) in zip(found, block, strict=True):
-                    still_here = number in self._kept.get(self._ids.get(name, 0), ())
-                    self._rows.hold(sample is not None or not still_here, f"sample {number} is missing")
+                    still_here = sample is None and number in self._held.roster.kept(self._held.roster.find(name) or 0)
+                    self._held.rows.hold(sample is not None or not still_here, f"sample {number} is missing")
             yield from ((name, sample) for name, sample in found if sample is not None)
 
     def _release(self) -> None:
+        self._held = Contents(self._db, self._path, self._fusion)
         self._finalizer()
 
 

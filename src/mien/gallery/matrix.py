@@ -124,12 +124,14 @@ class Matrix:
     """A float32 matrix of templates and who owns each row. Not locked: its gallery is.
 
     fusion: a subject's score is that of its best template ("max"), or of its templates' unit-normalised mean ("mean").
+    coded: rows from which on there are codes of them, with 1 whatever the kernel is.
     """
 
-    def __init__(self, fusion: Fusion = "max") -> None:
+    def __init__(self, fusion: Fusion = "max", coded: int = CODED) -> None:
         if fusion not in ("max", "mean"):
             raise UsageError(f"There is no fusion {fusion!r}.", "Use 'max' or 'mean'.")
         self._fusion = fusion
+        self._coded = coded
         self._names: list[str] = []
         self._index: dict[str, int] = {}
         self._vectors: F32 = np.empty((0, 0), np.float32)
@@ -184,7 +186,7 @@ class Matrix:
 
     def _code(self, end: int) -> None:
         """Codes of all rows before `end`, where there is a kernel that reads them faster than floats."""
-        if self._fusion != "max" or end < CODED or kernel() == "numpy":
+        if self._fusion != "max" or end < self._coded or (kernel() == "numpy" and self._coded > 1):
             return
         old, done = self._codes, 0 if self._codes is None else self._count
         if old is None or len(old) < end:

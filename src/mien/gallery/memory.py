@@ -33,6 +33,7 @@ class MemoryGallery(BaseGallery):
 
     def __init__(self, *, fusion: Fusion = "max") -> None:
         super().__init__(":memory:", fusion)
+        self._matrix = Matrix(fusion)
         self._records: dict[str, _Record] = {}
         self._held_space: str | None = None
         self._kept_points = "[]"
@@ -87,6 +88,12 @@ class MemoryGallery(BaseGallery):
 
     def _refresh(self) -> None:
         self._usable()
+
+    def _counts(self) -> tuple[int, int]:
+        return self._matrix.subjects, self._matrix.templates
+
+    def _has(self, name: str) -> bool:
+        return name in self._matrix
 
     @property
     def _dimension(self) -> int | None:
@@ -151,6 +158,7 @@ class MemoryGallery(BaseGallery):
     def _release(self) -> None:
         self._records = {}
         self._held_space = None
+        self._matrix = Matrix(self._fusion)
 
 
 def _own(sample: Sample, key: bytes) -> Sample:

@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import astuple, dataclass, fields
-from functools import cache
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -30,22 +30,9 @@ from mien.errors import (
     GalleryReadOnly,
     UsageError,
 )
+from mien.gallery import schema
 
-APPLICATION = 0x6D69656E  # "mien", in the header of the file
-VERSION = 1
 SEALED_RECORDS = "records.db"  # in the folder of a sealed gallery
-
-_SCHEMA = (
-    """CREATE TABLE head (id INTEGER PRIMARY KEY CHECK (id = 1), space TEXT, dimension INTEGER,
-subjects INTEGER NOT NULL, samples INTEGER NOT NULL, last_subject INTEGER NOT NULL, last_sample INTEGER NOT NULL,
-epoch INTEGER NOT NULL, edits INTEGER NOT NULL, purge INTEGER NOT NULL, balance BLOB NOT NULL, points TEXT NOT NULL,
-seal BLOB NOT NULL)""",
-    """CREATE TABLE subject (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, enrolled TEXT NOT NULL,
-seal BLOB NOT NULL, metadata TEXT NOT NULL, metadata_seal BLOB NOT NULL)""",
-    """CREATE TABLE sample (id INTEGER PRIMARY KEY, subject INTEGER NOT NULL REFERENCES subject (id),
-vector BLOB NOT NULL, quality REAL, source BLOB NOT NULL, image_seal BLOB, seal BLOB NOT NULL)""",
-    "CREATE TABLE image (sample INTEGER PRIMARY KEY REFERENCES sample (id), png BLOB NOT NULL, geometry TEXT NOT NULL)",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +150,11 @@ def side_file(path: Path) -> Path:
     return path.with_name(path.name + "-wal")
 
 
+def codes_folder(path: Path) -> Path:
+    """Where the codes of a large gallery are (see `segments`)."""
+    return path.with_name(path.name + "-codes")
+
+
 def writable(path: Path) -> bool:
     """Whether the file and its folder (for the side files) may be written."""
     return os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)
@@ -193,11 +185,12 @@ def create(path: Path) -> None:
         )
     with suppress(FileExistsError), _built(path) as fresh, connect(fresh, "rwc", 10.0) as db:
         # Both are part of the file's format and must come before the first table.
-        db.execute(f"PRAGMA application_id = {APPLICATION}")
-        db.execute(f"PRAGMA user_version = {VERSION}")
+        db.execute(f"PRAGMA application_id = {schema.APPLICATION}")
+        db.execute(f"PRAGMA user_version = {schema.VERSION}")
+        db.execute(f"PRAGMA page_size = {schema.PAGE}")
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("BEGIN")
-        for statement in _SCHEMA:
+        for statement in schema.statements():
             db.execute(statement)
         write_head(db, Head())
         db.execute("COMMIT")
@@ -228,9 +221,10 @@ def _built(path: Path) -> Iterator[Path]:
 
 
 def remove(path: Path) -> None:
-    """Take away a gallery's file and its side files, if they are there."""
+    """Take away a gallery's file, its side files and its codes, if they are there."""
     for leftover in (path, side_file(path), path.with_name(path.name + "-shm")):
         leftover.unlink(missing_ok=True)
+    shutil.rmtree(codes_folder(path), ignore_errors=True)
 
 
 @contextmanager
@@ -332,28 +326,16 @@ def connect(path: Path, mode: str, timeout: float) -> sqlite3.Connection:
 
 def inspect(db: sqlite3.Connection, path: Path) -> None:
     """Refuse a file that is empty, another program's, of another version, or whose tables are not ours."""
-    if db.execute("PRAGMA application_id").fetchone()[0] != APPLICATION:
+    if db.execute("PRAGMA application_id").fetchone()[0] != schema.APPLICATION:
         raise not_a_gallery(path)
     version = db.execute("PRAGMA user_version").fetchone()[0]
-    if version != VERSION:
+    if version not in (1, schema.VERSION):
         raise GalleryCorrupt(
-            f"The gallery {path} has format {version}; this mien reads format {VERSION}.", "Update mien."
+            f"The gallery {path} has format {version}; this mien reads formats 1 and {schema.VERSION}.", "Update mien."
         )
     # Foreign triggers and views would run inside our statements, so not one table more is allowed either.
-    if _tables(db) != _expected_tables():
+    if schema.tables(db) != schema.expected_tables(version):
         raise corrupt(path, "its tables are not those of a gallery")
-
-
-def _tables(db: sqlite3.Connection) -> list[tuple[Any, ...]]:
-    return db.execute("SELECT type, name, tbl_name, sql FROM sqlite_master ORDER BY name").fetchall()
-
-
-@cache
-def _expected_tables() -> list[tuple[Any, ...]]:
-    with sqlite3.connect(":memory:", factory=_Connection) as db:
-        for statement in _SCHEMA:
-            db.execute(statement)
-        return _tables(db)
 
 
 def empty_log(db: sqlite3.Connection, timeout: float) -> None:

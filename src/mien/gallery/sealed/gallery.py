@@ -201,22 +201,11 @@ class SealedGallery(BaseGallery):
             check_template(template, self._space, self._dimension, self.where)
             return self._remove(name, template.vector.tobytes()).samples > 0
 
-    @property
-    def templates(self) -> int:
-        with self._lock:
-            self._refresh()
-            return self._index.templates
+    def _counts(self) -> tuple[int, int]:
+        return len(self._index.ids), self._index.templates
 
-    def __len__(self) -> int:
-        with self._lock:
-            self._refresh()
-            return len(self._index.ids)
-
-    def __contains__(self, subject: str) -> bool:
-        name = subject_name(subject)
-        with self._lock:
-            self._refresh()
-            return name in self._index.ids
+    def _has(self, name: str) -> bool:
+        return name in self._index.ids
 
     # --- inside ---------------------------------------------------------------------------------------------------
 

@@ -1,0 +1,68 @@
+"""What an open gallery knows of its file: templates to search, who is enrolled, and up to which change that is true."""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from mien.gallery import covered, store
+from mien.gallery.covered import Covered
+from mien.gallery.matrix import CODED, Fusion, Matrix
+from mien.gallery.roster import Roster
+from mien.gallery.rows import Rows
+from mien.gallery.shelf import Shelf
+from mien.gallery.store import Head, xor
+
+
+class Contents:
+    """Nothing is known until the first `pull`. Everything here runs inside the gallery's lock."""
+
+    def __init__(self, db: sqlite3.Connection, path: Path, fusion: Fusion) -> None:
+        self._db, self._path, self._fusion = db, path, fusion
+        self.rows = Rows(db, path)
+        self.shelf = Shelf(store.codes_folder(path), self.rows)
+        self.head = Head()
+        self._begin(Covered())
+
+    def _begin(self, noted: Covered) -> None:
+        """Know nothing but what segments cover."""
+        self.matrix = Matrix(self._fusion, 1 if noted.entries else CODED)
+        self.roster = Roster(self.rows, noted)
+        self.later: list[int] = []  # samples of the matrix's rows
+        self._start = noted.last_sample
+        self._read = replace(
+            Head(), last_subject=noted.last_subject, last_sample=noted.last_sample, subjects=noted.subjects,
+            samples=noted.samples, balance=noted.balance,
+        )  # fmt: skip
+
+    def pull(self) -> None:
+        """Read what is not known yet; must run inside a transaction. Raises GalleryCorrupt."""
+        head = store.read_head(self._db, self._path)
+        if head == self.head:
+            return
+        noted = covered.read(self._db, self._path)
+        if self._fusion != "max":
+            noted = Covered()  # means are made of all templates
+        if head.epoch != self.head.epoch or noted.last_sample != self._start:
+            self._begin(noted)
+        self.shelf.pull(noted, head)
+        people = self.rows.subjects_after(self._read.last_subject)
+        samples = self.rows.vectors_after(self._read.last_sample)
+        balance = self._read.balance
+        for mark in (*(mark for *_, mark in people), *(sample.mark for sample in samples)):
+            balance = xor(balance, mark)
+        counts = (self._read.subjects + len(people), self._read.samples + len(samples), balance)
+        self.rows.hold(counts == (head.subjects, head.samples, head.balance), "rows are missing or doubled")
+        for number, name, _ in people:
+            self.roster.add(number, name)
+        for sample in samples:
+            self.roster.take(sample)
+        if samples:
+            vectors = np.frombuffer(b"".join(sample.vector for sample in samples), np.float32)
+            owners = [self.roster.name(sample.subject) for sample in samples]
+            self.matrix.extend(owners, vectors.reshape(len(samples), -1))
+            self.later += [sample.number for sample in samples]
+        self.head = self._read = head
