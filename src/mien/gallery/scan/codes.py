@@ -48,6 +48,8 @@ class Codes:
         n, width = self.high.shape if self.high.ndim == 2 else (0, 1)
         if width % 64 or self.low.shape != (n, width) or not self.high.dtype == self.low.dtype == np.uint8:
             raise InputError("The planes of codes do not fit each other.", "Make codes with `encode`.")
+        if not all(part.flags.c_contiguous for part in self.parts):
+            raise InputError("Codes lie in pieces.", "Make them of whole, consecutive rows.")
         for numbers in (self.scales, self.residuals, self.coarse):
             if numbers.shape != (n,) or numbers.dtype != np.float32:
                 raise InputError("Codes want a scale and two residuals (float32) a row.", "Make codes with `encode`.")

@@ -67,12 +67,14 @@ def candidates_many(
     name = kernel()
     if name == "numpy" or native is None:
         return plain.scan(blocks, probes, m, lowest, allowed)
+    if allowed is not None:
+        allowed = np.ascontiguousarray(allowed)
     width = blocks[0].high.shape[1]
     plain.check_width(probes.shape[1], width)
     parts = tuple(block.parts for block in blocks)
     try:
         found = native.scan(name, parts, np.ascontiguousarray(probes), probes.shape[1], width, m, lowest, allowed)
-    except ValueError as error:
+    except OverflowError as error:
         raise too_long("The probe", error.args[0]) from None
     # Bounds are compared in float32; where the floor decides, it is handed back as it came.
     rounded = float(np.float32(lowest))

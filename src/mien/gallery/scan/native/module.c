@@ -89,6 +89,13 @@ static int run_all(const Kernel *kernel, Call *call, int64_t width, int64_t dime
     return failed;
 }
 
+/* OverflowError with the length of the probe that is too long. */
+static void raise_length(double length) {
+    PyObject *value = PyFloat_FromDouble(length);
+    if (value) PyErr_SetObject(PyExc_OverflowError, value);
+    Py_XDECREF(value);
+}
+
 static PyObject *results(const Call *call) {
     PyObject *list = PyList_New(call->count);
     for (Py_ssize_t i = 0; list && i < call->count; i++) {
@@ -100,8 +107,8 @@ static PyObject *results(const Call *call) {
     return list;
 }
 
-/* scan(kernel, blocks, probes, dimension, width, wanted, floor, allowed) -> [(rows, threshold)]; None in place of the list
-   is never returned. A probe that is too long raises ValueError with its length. */
+/* scan(kernel, blocks, probes, dimension, width, wanted, floor, allowed) -> [(rows, threshold)]: row numbers as the bytes of
+   64-bit integers. A probe that is too long raises OverflowError with its length. */
 static PyObject *scan(PyObject *module, PyObject *args) {
     (void)module;
     const char *name;
@@ -154,7 +161,7 @@ static PyObject *scan(PyObject *module, PyObject *args) {
     failed = run_all(kernel, &call, width, dimension, wanted, (float)floor, &length);
     Py_END_ALLOW_THREADS
     if (failed == -1) PyErr_NoMemory();
-    else if (failed) PyErr_SetObject(PyExc_ValueError, PyFloat_FromDouble(length));
+    else if (failed) raise_length(length);
     else list = results(&call);
 done:
     call_close(&call);
