@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mien.gallery import EmbeddedGallery, MemoryGallery, open_gallery
+from mien.gallery import EmbeddedGallery, MemoryGallery, embedded, open_gallery, shelf, store
 from mien.gallery.store import codes_folder
 from mien.types import Sample, Template
 from mien.where import parse
@@ -22,6 +22,7 @@ DIMENSION = 24
 @pytest.fixture(autouse=True)
 def small_segments(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(EmbeddedGallery, "SEGMENT", 40)
+    monkeypatch.setattr(shelf, "MOST", 60)
 
 
 def sample(rng: np.random.Generator) -> Sample:
@@ -164,6 +165,43 @@ def test_lost_or_damaged_codes_are_made_again(
         assert reader.verify() == []
 
 
+def test_small_segments_become_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shelf, "MOST", 100)
+    with EmbeddedGallery(tmp_path / "people.db") as large, MemoryGallery() as memory:
+        for batch in range(6):
+            crowd = people(batch, 22, f"b{batch}-")  # 43 templates
+            large.enrol_many(crowd)
+            memory.enrol_many(crowd)
+            if batch == 2:
+                large.forget("b0-3")
+                memory.forget("b0-3")
+        assert len(files(large)) == 3
+        same(large, memory)
+        assert large.verify() == []
+
+
+def test_a_large_file_is_written_anew_only_if_something_is_left(
+    both: tuple[EmbeddedGallery, MemoryGallery], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    large, _ = both
+    monkeypatch.setattr(embedded, "_REWRITTEN", 0)
+    looked: list[bool] = []
+    holds = store.holds
+
+    def look(path: Path, traces: list[bytes]) -> bool:
+        assert all(len(trace) == 48 for trace in traces)
+        looked.append(holds(path, traces))
+        return looked[-1]
+
+    monkeypatch.setattr(store, "holds", look)
+    for name in [f"b{batch}-{number}" for batch in range(4) for number in range(0, 25, 3)]:
+        vectors = [one.template.vector.tobytes() for _, one in large.samples(name)]
+        large.forget(name)
+        content = Path(large.where).read_bytes()
+        assert not any(vector[16:64] in content for vector in vectors)
+    assert large.verify() == [] and looked
+
+
 def test_a_copy_and_a_backup_need_no_codes(both: tuple[EmbeddedGallery, MemoryGallery], tmp_path: Path) -> None:
     large, memory = both
     large.backup(tmp_path / "copy.db")
@@ -186,7 +224,6 @@ def test_a_change_that_fails_leaves_everything_as_it_was(
     both: tuple[EmbeddedGallery, MemoryGallery], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     large, memory = both
-    from mien.gallery import shelf
 
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from mien.where import Where
 
 _BLOCK = 64  # samples read from the file at a time, crops with them
+_REWRITTEN = 64 << 20  # bytes; a smaller file is written anew at every erasure
 _LOOKS = 5  # searches begun anew because somebody was erased meanwhile
 
 
@@ -51,7 +52,7 @@ class EmbeddedGallery(BaseGallery):
     timeout: s to wait for another process that is writing, before GalleryBusy.
     """
 
-    SEGMENT = 32_768  # templates that are kept in memory as they are; above that, their codes go into a segment
+    SEGMENT = 8_192  # templates that are kept in memory as they are; above that, their codes go into a segment
 
     def __init__(
         self,
@@ -302,6 +303,7 @@ class EmbeddedGallery(BaseGallery):
     @reaching
     def _remove(self, name: str, vector: bytes | None) -> Removed:
         vectors: list[bytes] = []
+        traces: list[bytes] = []
         with self._change():
             subject = self._held.roster.find(name)
             if subject is None:
@@ -313,23 +315,27 @@ class EmbeddedGallery(BaseGallery):
                 if vector is None or held == vector:
                     gone[number] = image
                     vectors.append(held)
+                    traces += self._held.rows.traces(number)
             images = sum(gone.values())
             if gone:
                 last = subject if len(gone) == len(kept) else None
                 store.write_head(self._db, self._held.rows.delete(self._held.head, list(gone), last))
         if vectors:
-            self._purge()
+            self._purge(list(gone), traces)
         return Removed(len(vectors), images, hashlib.blake2b(b"".join(vectors), digest_size=16).hexdigest())
 
-    def _purge(self) -> None:
-        """Write the file anew and empty the log, so that no byte of what was erased stays in either.
+    def _purge(self, gone: Sequence[int] | None = None, traces: Sequence[bytes] = ()) -> None:
+        """Leave no byte of samples that were erased in the file, in the log or in the codes.
 
-        `secure_delete` alone is not enough: balancing its tree, SQLite may leave old copies of rows in page gaps."""
+        SQLite zeroes what it deletes, but balancing its tree earlier it may have left copies of rows in page gaps. So the file
+        is written anew; where that would take long, only if it still holds one of the `traces`."""
         try:
             with plain_errors(self._path):
-                self._db.execute("VACUUM")
+                store.empty_log(self._db, self._timeout)
+                if gone is None or self._path.stat().st_size < _REWRITTEN or store.holds(self._path, traces):
+                    self._db.execute("VACUUM")
                 with self._change():
-                    self._held.shelf.wipe()
+                    self._held.shelf.wipe(gone)
                     store.write_head(self._db, replace(self._held.head, purge=0))
                 store.empty_log(self._db, self._timeout)
         except (GalleryBusy, GalleryFull) as error:

@@ -18,6 +18,7 @@ from mien.gallery.where_sql import where_sql
 from mien.types import Face, Sample, Template
 from mien.where import Where
 
+_TRACE = 48  # bytes
 _LARGEST = (1 << 63) - 1  # id that SQLite can give
 _SAMPLE = "id, subject, vector, quality, source, image_seal, seal"
 
@@ -127,6 +128,13 @@ class Rows:
             for number, name, enrolled, metadata, certain in self.db.execute(query, condition.parameters)
             if certain or where.matches(name, json.loads(metadata), enrolled)
         ]
+
+    def traces(self, number: int) -> list[bytes]:
+        """What would tell that a sample is still in a file: pieces out of the middle of its template and of its crop."""
+        wholes = [self.vector(number)]
+        wholes += [row[0] for row in self.db.execute("SELECT png FROM image WHERE sample = ?", (number,))]
+        middles = [(whole, max(0, len(whole) // 2 - _TRACE // 2)) for whole in wholes]
+        return [piece for whole, start in middles if len(piece := whole[start : start + _TRACE]) == _TRACE]
 
     def vector(self, number: int) -> bytes:
         """The bytes of one template."""

@@ -48,8 +48,11 @@ class Segment:
 
     def places(self, ids: NDArray[np.int64]) -> NDArray[np.intp]:
         """Rows of those of the ids that are in here."""
-        places: NDArray[np.intp] = np.flatnonzero(np.isin(self.ids, ids))
-        return places
+        if len(ids) > len(self.ids) // 8:
+            return np.flatnonzero(np.isin(self.ids, ids))
+        found = np.searchsorted(self.ids, ids)
+        found = found[(found < len(self.ids)) & (self.ids[np.minimum(found, len(self.ids) - 1)] == ids)]
+        return np.unique(found)
 
 
 def write(folder: Path, ids: NDArray[np.int64], codes: Codes) -> Entry:

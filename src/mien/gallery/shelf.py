@@ -16,6 +16,7 @@ from mien.gallery.scan import Codes, encode
 from mien.gallery.segments import Entry, Segment
 from mien.gallery.store import Head, xor
 
+MOST = 65_536  # rows of a segment that smaller ones are joined to: fewer files, and little is written again
 _SPARSE = 0.25  # share of a segment's rows that may be erased before it is written anew
 _LOST = -1  # checksum that no file has: a segment to be written again
 
@@ -50,10 +51,15 @@ class Shelf:
         return Segment(entry._replace(checksum=_LOST), ids, encode(vectors))
 
     def cover(self, numbers: Sequence[int], codes: Codes, head: Head) -> None:
-        """Add a segment: everything up to `head` is covered then. Raises OSError."""
-        fresh = self._written(np.array(numbers, np.int64), _only(codes, np.arange(len(codes))))
+        """Add a segment: everything up to `head` is covered then. Small neighbours become one. Raises OSError."""
+        kept, ids, parts = list(self.segments), [np.array(numbers, np.int64)], [codes]
+        if kept and len(kept[-1].ids) + len(numbers) <= MOST:
+            last = kept.pop()
+            alive = np.flatnonzero(~np.isnan(last.codes.scales))
+            ids, parts = [last.ids[alive], *ids], [_only(last.codes, alive), codes]
+        fresh = self._written(np.concatenate(ids), _joined(parts))
         noted = Covered(head.last_subject, head.last_sample, head.subjects, head.samples, head.balance)
-        self._note([*self.segments, fresh], noted)
+        self._note([*kept, fresh], noted)
 
     def mend(self) -> None:
         """Write again what was lost. Raises OSError."""
@@ -64,14 +70,20 @@ class Shelf:
         ]
         self._note(mended, self.covered)
 
-    def wipe(self) -> None:
-        """Write zeroes over the codes of samples that are gone, in memory and on the disk. Raises OSError."""
+    def wipe(self, gone: Sequence[int] | None = None) -> None:
+        """Write zeroes over the codes of samples that are gone, in memory and on the disk; None: look which they are.
+
+        Raises OSError."""
         if not self.segments:
             return
-        alive = np.fromiter((number for number, _ in self._rows.owned()), np.int64)
+        if gone is None:
+            ids = np.concatenate([segment.ids for segment in self.segments])
+            gone = np.setdiff1d(ids, np.fromiter((number for number, _ in self._rows.owned()), np.int64)).tolist()
+        numbers = np.array(gone, np.int64)
         kept, changed = [], False
         for segment in self.segments:
-            dead = np.flatnonzero(~np.isnan(segment.codes.scales) & ~np.isin(segment.ids, alive))
+            dead = segment.places(numbers)
+            dead = dead[~np.isnan(segment.codes.scales[dead])]
             left = int(np.count_nonzero(~np.isnan(segment.codes.scales))) - len(dead)
             changed |= bool(len(dead))
             if not len(dead):
@@ -150,6 +162,12 @@ def _only(codes: Codes, places: NDArray[np.intp]) -> Codes:
     """A copy of some rows."""
     high, low, scales, residuals, coarse = codes.parts
     return Codes(high[places], low[places], scales[places], residuals[places], coarse[places])
+
+
+def _joined(parts: Sequence[Codes]) -> Codes:
+    high, low, scales, residuals, coarse = zip(*(part.parts for part in parts), strict=True)
+    planes = np.concatenate(high), np.concatenate(low)
+    return Codes(*planes, np.concatenate(scales), np.concatenate(residuals), np.concatenate(coarse))
 
 
 def _same(one: Codes, other: Codes) -> bool:

@@ -10,11 +10,12 @@ that this process holds on it (https://www.sqlite.org/howtocorrupt.html, section
 from __future__ import annotations
 
 import hashlib
+import mmap
 import os
 import shutil
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
@@ -184,10 +185,10 @@ def create(path: Path) -> None:
             "Bring the file back beside it, or remove the log to start anew.",
         )
     with suppress(FileExistsError), _built(path) as fresh, connect(fresh, "rwc", 10.0) as db:
-        # Both are part of the file's format and must come before the first table.
+        # All three are part of the file's format and must come before the first table, the page size before all else.
+        db.execute(f"PRAGMA page_size = {schema.PAGE}")
         db.execute(f"PRAGMA application_id = {schema.APPLICATION}")
         db.execute(f"PRAGMA user_version = {schema.VERSION}")
-        db.execute(f"PRAGMA page_size = {schema.PAGE}")
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("BEGIN")
         for statement in schema.statements():
@@ -346,6 +347,12 @@ def empty_log(db: sqlite3.Connection, timeout: float) -> None:
         if time.monotonic() >= deadline:
             raise GalleryBusy("The log of the gallery is in use.", "Try again later.")
         time.sleep(0.01)
+
+
+def holds(path: Path, traces: Iterable[bytes]) -> bool:
+    """Whether any of these bytes stand anywhere in a file that is not empty."""
+    with path.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        return any(content.find(trace) >= 0 for trace in traces)
 
 
 @contextmanager
