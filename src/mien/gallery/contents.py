@@ -32,6 +32,7 @@ class Contents:
         self.matrix = Matrix(self._fusion, 1 if noted.entries else CODED)
         self.roster = Roster(self.rows, noted)
         self.later: list[int] = []  # samples of the matrix's rows
+        self.owners: list[int] = []  # their subjects
         self._start = noted.last_sample
         self._read = replace(
             Head(), last_subject=noted.last_subject, last_sample=noted.last_sample, subjects=noted.subjects,
@@ -65,4 +66,5 @@ class Contents:
             owners = [self.roster.name(sample.subject) for sample in samples]
             self.matrix.extend(owners, vectors.reshape(len(samples), -1))
             self.later += [sample.number for sample in samples]
+            self.owners += [sample.subject for sample in samples]
         self.head = self._read = head

@@ -19,13 +19,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from mien.errors import GalleryBusy, GalleryCorrupt, GalleryFull, GalleryNotFound
 from mien.gallery import store
 from mien.gallery.base import BaseGallery, Newcomer, Removed, View
 from mien.gallery.contents import Contents
-from mien.gallery.covered import Covered
 from mien.gallery.filed import Filed, Moved
 from mien.gallery.matrix import Fusion, check_samples
 from mien.gallery.moving.beside import in_turn, reaching
@@ -203,30 +200,25 @@ class EmbeddedGallery(BaseGallery):
                 self._held.pull()
                 yield
 
-    @contextmanager
-    def _or_anew(self, before: Covered) -> Iterator[None]:
-        """What a change that failed did to the segments in memory is not what the file says: read all anew."""
-        try:
-            yield
-        except BaseException:
-            if self._held.shelf.covered is not before:
-                self._reset()
-            raise
-
     @in_turn
     @contextmanager
     def _change(self) -> Iterator[None]:
         """Be the one writer; on leaving, all is on the disk or nothing is."""
         self.require_write()
         before = self._held.shelf.covered
-        with plain_errors(self._path), self._or_anew(before):
-            with store.transaction(self._db, "IMMEDIATE"):
-                bring_up_to_date(self._db)
-                self._held.pull()
-                yield
-            self._held.shelf.settle()
-            with store.transaction(self._db, "DEFERRED"):
-                self._held.pull()
+        try:
+            with plain_errors(self._path):
+                with store.transaction(self._db, "IMMEDIATE"):
+                    bring_up_to_date(self._db)
+                    self._held.pull()
+                    yield
+                self._held.shelf.settle()
+                with store.transaction(self._db, "DEFERRED"):
+                    self._held.pull()
+        except BaseException:
+            if self._held.shelf.covered is not before:
+                self._reset()  # what was done to the segments in memory is not what the file says
+            raise
 
     def _counts(self) -> tuple[int, int]:
         return self._held.head.subjects, self._held.head.samples
@@ -255,18 +247,29 @@ class EmbeddedGallery(BaseGallery):
                 chosen = self._held.rows.chosen(where)
             return self._held.matrix.rows(name for _, name in chosen)
         with self._reading():
-            later = np.array(self._held.later, np.int64)
-            mine = None if where is None else self._held.roster.samples_of(self._held.rows.chosen(where))
-            fetch = partial(self._fetch, self._held.head.epoch)
-            return Filed.of(tuple(self._held.shelf.segments), self._held.matrix.rows(), later, fetch, mine)
+            held, epoch = self._held, self._held.head.epoch
+            view = Filed(
+                tuple(held.shelf.segments), held.matrix.rows(), held.owners, partial(self._fetch, epoch),
+                partial(self._named, epoch),
+            )  # fmt: skip
+            return view if where is None else view.among(held.later, held.roster.samples_of(held.rows.chosen(where)))
 
-    def _fetch(self, epoch: int, numbers: Sequence[int]) -> tuple[list[str], list[bytes]]:
+    def _fetch(self, epoch: int, numbers: Sequence[int]) -> tuple[list[int], list[bytes]]:
         """Owners and templates of samples, from their sealed rows. Raises Moved when something was erased meanwhile."""
+        with self._still(epoch):
+            found = list(self._held.rows.templates(numbers))
+            return [subject for subject, _ in found], [vector for _, vector in found]
+
+    def _named(self, epoch: int, subjects: Sequence[int]) -> list[str]:
+        with self._still(epoch):
+            return [self._held.roster.name(subject) for subject in subjects]
+
+    @contextmanager
+    def _still(self, epoch: int) -> Iterator[None]:
         with self._reading():
             if self._held.head.epoch != epoch:
                 raise Moved
-            found = list(self._held.rows.templates(numbers))
-            return [self._held.roster.name(subject) for subject, _ in found], [vector for _, vector in found]
+            yield
 
     def _add(self, newcomers: Sequence[Newcomer]) -> int:
         with self._change():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Self
 
 import numpy as np
@@ -15,7 +15,7 @@ from mien.gallery.scan import Candidates, Codes, candidates_many
 from mien.gallery.segments import Segment
 from mien.types import F32, U8, Match
 
-Fetch = Callable[[Sequence[int]], tuple[list[str], list[bytes]]]
+Fetch = Callable[[Sequence[int]], tuple[list[int], list[bytes]]]
 
 
 class Moved(Exception):
@@ -28,19 +28,16 @@ class Filed:
 
     segments: Sequence[Segment]
     later: Rows  # in memory
-    fetch_samples: Fetch  # ids of samples to owners and templates of those that are there
+    subjects: Sequence[int]  # owners of `later`
+    fetch_samples: Fetch  # ids of samples to subjects and templates of those that are there
+    named: Callable[[Sequence[int]], list[str]]  # subjects to names
     allowed: U8 | None = None  # (n,) 0 leaves a row out; segments first
     proof: str = field(default="int8 codes with their bound", init=False)
 
-    @classmethod
-    def of(
-        cls, segments: Sequence[Segment], later: Rows, numbers: NDArray[np.int64], fetch: Fetch, mine: list[int] | None
-    ) -> Self:
-        """numbers: samples of `later`. mine: the only samples that count; None: all do."""
-        if mine is None:
-            return cls(segments, later, fetch)
-        every = np.concatenate([*(segment.ids for segment in segments), numbers])
-        return cls(segments, later, fetch, np.isin(every, np.array(mine, np.int64)).astype(np.uint8))
+    def among(self, later: Sequence[int], mine: Sequence[int]) -> Self:
+        """The same, of some samples only; later: the samples of `self.later`."""
+        every = np.concatenate([*(segment.ids for segment in self.segments), np.array(later, np.int64)])
+        return replace(self, allowed=np.isin(every, np.array(mine, np.int64)).astype(np.uint8))
 
     def __len__(self) -> int:
         return sum(len(segment.ids) for segment in self.segments) + len(self.later)
@@ -57,7 +54,7 @@ class Filed:
         blocks = [segment.codes for segment in self.segments]
         return blocks if self.later.codes is None else [*blocks, self.later.codes]
 
-    def fetch(self, rows: NDArray[np.int64]) -> tuple[list[str], F32]:
+    def fetch(self, rows: NDArray[np.int64]) -> tuple[list[int], F32]:
         """Owners and vectors of rows, those of segments from the file."""
         ends = np.cumsum([len(segment.ids) for segment in self.segments])
         filed, later = rows[rows < ends[-1]], rows[rows >= ends[-1]] - ends[-1]
@@ -68,5 +65,6 @@ class Filed:
         vectors = np.frombuffer(b"".join(templates), np.float32)
         if not len(later):
             return owners, vectors.reshape(len(owners), -1) if owners else np.empty((0, 1), np.float32)
-        more, newer = self.later.fetch(later)
-        return [*owners, *more], np.concatenate([vectors.reshape(len(owners), newer.shape[1]), newer])
+        newer = self.later.vectors[later]
+        owners = [*owners, *(self.subjects[row] for row in later.tolist())]
+        return owners, np.concatenate([vectors.reshape(-1, newer.shape[1]), newer])

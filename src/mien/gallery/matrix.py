@@ -98,9 +98,13 @@ class Rows:
         scores = np.clip(self.vectors @ probes.T, -1.0, 1.0)
         return [_possible(scores[:, place], m, floor, _slack(self.vectors.shape[1])) for place in range(len(probes))]
 
-    def fetch(self, rows: NDArray[np.int64]) -> tuple[list[str], F32]:
+    def fetch(self, rows: NDArray[np.int64]) -> tuple[list[int], F32]:
         """Owners and vectors of rows."""
-        return [self.names[owner] for owner in self.owners[rows].tolist()], self.vectors[rows]
+        return self.owners[rows].tolist(), self.vectors[rows]
+
+    def named(self, owners: Sequence[int]) -> list[str]:
+        """The owners' names."""
+        return [self.names[owner] for owner in owners]
 
 
 def _possible(scores: F32, m: int, floor: float | None, slack: float) -> Candidates:

@@ -33,8 +33,11 @@ class Source(Protocol):
     def candidates(self, probes: F32, m: int, floor: float | None) -> list[Candidates]:
         """For each probe (q, D) all rows that may reach a threshold, and the threshold (see `mien.gallery.scan`)."""
 
-    def fetch(self, rows: NDArray[np.int64]) -> tuple[Sequence[str], F32]:
-        """Owners and vectors (n, D) of those of the rows that are still there."""
+    def fetch(self, rows: NDArray[np.int64]) -> tuple[Sequence[int], F32]:
+        """Numbers of the owners and vectors (n, D) of those of the rows that are still there."""
+
+    def named(self, owners: Sequence[int]) -> Sequence[str]:
+        """The owners' names."""
 
 
 def search(source: Source, probes: F32, k: int, floor: float | None) -> list[list[Match]]:
@@ -63,21 +66,21 @@ def _ranked(source: Source, probe: F32, rows: NDArray[np.int64], k: int) -> list
     near, slack = rescore(vectors, np.arange(len(vectors)), probe)
     cut = _kth(owners, near, k) - 2 * slack
     wide = probe.astype(np.float64)
-    best: dict[str, float] = {}
+    best: dict[int, float] = {}
     for row in np.flatnonzero(near >= cut).tolist():
         # A product of two float32 is exact in float64 and `fsum` rounds once, at the end.
         score = max(-1.0, min(1.0, math.fsum((vectors[row].astype(np.float64) * wide).tolist())))
         best[owners[row]] = max(score, best.get(owners[row], -1.0))
     evidence = SearchEvidence(True, source.proof, len(rows))
-    ranking = sorted(best.items(), key=lambda item: (-item[1], item[0]))
+    ranking = sorted(zip(source.named(list(best)), best.values(), strict=True), key=lambda item: (-item[1], item[0]))
     return [Match(name, score, evidence) for name, score in ranking[:k]]
 
 
-def _kth(owners: Sequence[str], scores: NDArray[np.float64], k: int) -> float:
+def _kth(owners: Sequence[int], scores: NDArray[np.float64], k: int) -> float:
     """The best score of the k-th best subject; -inf where there are fewer."""
     if len(scores) < k:
         return -math.inf
-    seen: set[str] = set()
+    seen: set[int] = set()
     for row in np.argsort(-scores, kind="stable").tolist():
         seen.add(owners[row])
         if len(seen) == k:
