@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 
 @dataclass(slots=True)
 class Outcome:
-    """Counts of one run. `photos` is all that were come across: samples + before + failed."""
+    """Counts of one run. `photos` is all that were come across: samples + waiting + before + failed."""
 
     samples: int = 0  # pictures of which a template was made and is in the gallery
+    waiting: int = 0  # pictures of which a template was made that is not in the gallery yet; 0 in the end
     added: int = 0  # templates among them that the gallery did not have
     before: int = 0  # pictures that an earlier run, or an earlier row, had finished
     failed: int = 0  # pictures, rows and folders that cannot be used, those of earlier runs included
@@ -24,7 +25,7 @@ class Outcome:
     @property
     def photos(self) -> int:
         """Pictures come to an end, one way or the other."""
-        return self.samples + self.before + self.failed
+        return self.samples + self.waiting + self.before + self.failed
 
     @property
     def known(self) -> int:

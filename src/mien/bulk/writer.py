@@ -45,6 +45,7 @@ class Writer:
             self.fail(item.source, made)
         else:
             self._good.append((key, item, made))
+            self._outcome.waiting += 1
         full = len(self._good) >= BATCH or len(self._bad) >= 4 * BATCH
         if full or time.monotonic() - self._last > EVERY:
             self.commit()
@@ -87,6 +88,7 @@ class Writer:
             if item.metadata is not None:
                 metadata[item.subject] = item.metadata
         refused = self._enrol(people, metadata)
+        self._outcome.waiting -= len(good)
         kept = [(key, item, sample) for key, item, sample in good if item.subject not in refused]
         failed = [(key, item, refused[item.subject]) for key, item, _ in good if item.subject in refused]
         for _, item, error in failed:

@@ -195,7 +195,7 @@ class _Teller:
         if self._bar is not None:
             words = f"enrolling ({outcome.failed} failed)" if outcome.failed else "enrolling"
             self._bar.update(self._bar.task_ids[0], description=words)
-        elif time.monotonic() >= self._next and not sys.stderr.isatty():
+        elif outcome.photos and time.monotonic() >= self._next and not sys.stderr.isatty():
             self._next = time.monotonic() + EVERY
             self._out.note(self._line(outcome))
 
