@@ -261,15 +261,15 @@ def test_deep_filters_are_refused_as_they_are_made() -> None:
 def test_ten_thousand_terms_and_ten_thousand_names() -> None:
     names = [f"person {number}'s" for number in range(10_000)]
     among = OneOf(Field(("subject",), True), tuple(names))
-    start = time.perf_counter()
+    start = time.process_time()
     terms = parse(" or ".join(f"age = {number}" for number in range(10_000)))
     assert isinstance(terms, AnyOf) and len(terms.parts) == 10_000
     assert terms.matches("", {"age": 9_999}, "") and not terms.matches("", {"age": 10_000}, "")
     assert parse(str(among)) == among
-    assert time.perf_counter() - start < 5
-    start = time.perf_counter()
+    assert time.process_time() - start < 5
+    start = time.process_time()
     assert all(among.matches(name, {}, "") for name in names) and not among.matches("x", {}, "")
-    assert time.perf_counter() - start < 1
+    assert time.process_time() - start < 1
 
 
 @pytest.mark.parametrize(

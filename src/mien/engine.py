@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import islice
 from threading import RLock
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,8 +31,11 @@ from mien.detect.clips import clips as windows
 from mien.detect.track import Patient, Tracker
 from mien.errors import MienError, NoFace, PoorFace, SeveralFaces, SpaceMismatch, UsageError
 from mien.protocols import Detector, Embedder, Gallery, Judge
-from mien.sighting import Shot, Sighting, spread
+from mien.sighting import Shot, Sighting, judged, spread
 from mien.types import Clip, Decision, Face, Frame, Match, OperatingPoint, Reading, Sample, Template
+
+if TYPE_CHECKING:
+    from mien.where import Where
 
 Source = str | os.PathLike[str] | bytes | NDArray[np.uint8] | Frame
 Progress = Callable[[float, float | None], None]  # time of the frame and duration of the video, s
@@ -149,7 +152,7 @@ class Engine:
 
     def judge(self, clip: Clip) -> list[Reading]:
         """All judges' readings; a need that the clip does not meet is a reading with its reason and no score."""
-        return [reading for one in self.judges for reading in _judged(one, clip)]
+        return [reading for one in self.judges for reading in judged(one, clip)]
 
     def template(self, source: Source | Clip) -> Template:
         """The template of the one person in `source`, fused from the best shots.
@@ -163,7 +166,7 @@ class Engine:
 
     def shots(self, faces: Sequence[Face]) -> list[Shot]:
         """The template and the quality of each face, in order; a poor face has one too, and its quality says so."""
-        quality = [_judged(self.judges[0], Clip((face,)))[0] for face in faces]
+        quality = [judged(self.judges[0], Clip((face,)))[0] for face in faces]
         return [
             Shot(face, Template(template.vector, template.space, reading.scores.get("overall")), reading)
             for face, template, reading in zip(faces, self.embedder.embed(faces), quality, strict=True)
@@ -249,14 +252,22 @@ class Engine:
         return (policy or Policy()).growth_warning(self._own(gallery), self.points, *counts, where)
 
     def identify(
-        self, source: Source, gallery: Gallery, policy: Policy | None = None, progress: Progress | None = None
+        self,
+        source: Source,
+        gallery: Gallery,
+        policy: Policy | None = None,
+        progress: Progress | None = None,
+        where: Where | None = None,
     ) -> Iterator[Decision]:
         """One decision per person seen, as soon as that person has left or the source has ended.
 
+        where: compare only with those of whom it is true; the threshold is then the one for as many people.
         Raises MediaNotFound, UnreadableMedia, SpaceMismatch, EvidenceError."""
         policy = policy or Policy()
         self._same_space(gallery)
-        self._search_point(policy, gallery)  # an unsupported rate is refused before the work, not after it
+        self._search_point(
+            policy, gallery, gallery.count(where)
+        )  # an unsupported rate is refused before the work, not after it
         seen: dict[int, Sighting] = {}
         for number, clip in enumerate(self.clips(source, progress)):
             key = clip.faces[0].track if clip.faces[0].track >= 0 else -1 - number
@@ -264,11 +275,14 @@ class Engine:
             self._look(person, clip)
             if clip.ended:
                 del seen[key]
-                matches = person.search(gallery, NEIGHBOURS + 1)
+                matches = person.search(gallery, NEIGHBOURS + 1, where)
                 # Anew for each person: while a camera runs, people come into the gallery and go.
-                point = self._search_point(policy, gallery, len(matches))
-                decision = decide(matches, person.readings(), policy, point, max(1, gallery.templates))
-                yield replace(decision, faces=person.faces(), source=clip.best.frame.source, span=person.span())
+                counts = gallery.count(where)
+                point = self._search_point(policy, gallery, counts, len(matches))
+                decision = decide(matches, person.readings(), policy, point, max(1, counts[1]))
+                reasons = (*decision.reasons, where.told(counts[0], len(gallery))) if where else decision.reasons
+                decision = replace(decision, reasons=reasons, faces=person.faces(), span=person.span())
+                yield replace(decision, source=clip.best.frame.source)
 
     # --- many -----------------------------------------------------------------------------------------------------
 
@@ -297,13 +311,17 @@ class Engine:
         picked = spread(clip.faces, LOOKS)
         person.add(clip, self.shots(picked))
         for one in self.judges[1:]:
-            person.further += _judged(one, clip)
+            person.further += judged(one, clip)
 
-    def _search_point(self, policy: Policy, gallery: Gallery, found: int = NEIGHBOURS + 1) -> OperatingPoint:
-        """For relative scores where the gallery has evidence for them and enough people were `found`, else for cosines."""
-        own, people = self._own(gallery), len(gallery)
+    def _search_point(
+        self, policy: Policy, gallery: Gallery, counts: tuple[int, int], found: int = NEIGHBOURS + 1
+    ) -> OperatingPoint:
+        """For relative scores where the gallery has evidence for them and enough people were `found`, else for cosines.
+
+        counts: people and templates that the search compares with."""
+        own, (people, templates) = self._own(gallery), counts
         relative = policy.relative(own, people) if found > NEIGHBOURS else None
-        return relative or policy.sized(own, people) or self._point(policy, gallery, max(1, gallery.templates))
+        return relative or policy.sized(own, people) or self._point(policy, gallery, max(1, templates))
 
     def _point(self, policy: Policy, gallery: Gallery, size: int) -> OperatingPoint:
         """For cosines: the gallery's own evidence where it reaches the rate wanted, the card's where it does not."""
@@ -355,18 +373,6 @@ def _told(frames: Iterable[Frame], duration: float | None, progress: Progress | 
         yield frame
         if progress is not None:
             progress(frame.time, duration)
-
-
-def _judged(one: Judge, clip: Clip) -> list[Reading]:
-    """A judge's readings, or the reason why it cannot read this clip."""
-    needs, given = one.needs, len(clip.faces)
-    lacks = [
-        (given < needs.frames, f"{one.kind} needs {needs.frames} frames, {given} given"),
-        (clip.fps < needs.fps, f"{one.kind} needs {needs.fps:g} frames per second, {clip.fps:g} given"),
-        (needs.audio and clip.audio is None, f"{one.kind} needs sound and there is none"),
-    ]
-    reasons = tuple(reason for lacking, reason in lacks if lacking)
-    return [Reading(one.kind, {}, one.name, reasons=reasons)] if reasons else one.judge(clip)
 
 
 def _the_one(faces: Sequence[Face], name: str) -> Face:

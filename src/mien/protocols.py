@@ -107,6 +107,9 @@ class Gallery(Protocol):
     def keep_points(self, points: Sequence[OperatingPoint]) -> None:
         """Keep operating points measured on this gallery, in place of those kept before."""
 
+    def count(self, where: Where | None = None) -> tuple[int, int]:
+        """How many people a search compares with, and how many templates: of all, or of those of whom `where` is true."""
+
     @property
     def templates(self) -> int:
         """Number of templates that a search compares with."""

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mien.protocols import Gallery
+from mien.protocols import Gallery, Judge
 from mien.types import Clip, Face, Match, Reading, Template
+
+if TYPE_CHECKING:
+    from mien.where import Where
 
 SHOTS = 5  # best shots of a person that make the score
 
@@ -58,15 +62,15 @@ class Sighting:
         best = self.shots[0].template
         return Template((mean / length).astype(np.float32), best.space, best.quality), length
 
-    def search(self, gallery: Gallery, k: int) -> list[Match]:
-        """The gallery's `k` best, each with the mean of the shots' scores.
+    def search(self, gallery: Gallery, k: int, where: Where | None = None) -> list[Match]:
+        """The gallery's `k` best among those of whom `where` is true, each with the mean of the shots' scores.
 
         A fused template is nearer to everybody than a single one, so its own cosine would pass thresholds that were
         measured on single photos too often. The mean of the shots' cosines does not, and is that cosine times `length`."""
         if not len(gallery):
             return []
         template, length = self.probe()
-        return [Match(match.subject, match.score * length) for match in gallery.search(template, k)]
+        return [replace(match, score=match.score * length) for match in gallery.search(template, k, where=where)]
 
     def readings(self) -> list[Reading]:
         """The best shot's quality, and what other judges read."""
@@ -81,3 +85,15 @@ def spread(faces: Sequence[Face], count: int) -> list[Face]:
     """The best face of each of `count` equal stretches, so that the shots are not all of one moment."""
     bounds = np.linspace(0, len(faces), min(count, len(faces)) + 1).astype(int)
     return [max(faces[start:end], key=lambda face: face.eye_distance * face.score) for start, end in pairwise(bounds)]
+
+
+def judged(one: Judge, clip: Clip) -> list[Reading]:
+    """A judge's readings, or the reason why it cannot read this clip."""
+    needs, given = one.needs, len(clip.faces)
+    lacks = [
+        (given < needs.frames, f"{one.kind} needs {needs.frames} frames, {given} given"),
+        (clip.fps < needs.fps, f"{one.kind} needs {needs.fps:g} frames per second, {clip.fps:g} given"),
+        (needs.audio and clip.audio is None, f"{one.kind} needs sound and there is none"),
+    ]
+    reasons = tuple(reason for lacking, reason in lacks if lacking)
+    return [Reading(one.kind, {}, one.name, reasons=reasons)] if reasons else one.judge(clip)

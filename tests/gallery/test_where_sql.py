@@ -207,9 +207,9 @@ def test_ten_thousand_terms(test: str) -> None:
     """Those that are too long for SQLite are left to the second look."""
     where = parse(" or ".join(test.format(number) for number in range(10_000)))
     people: list[Row] = [("ana", {"age": 9_999, "k7": "xx"}, ""), ("bo", {"age": -1, "k5": 5}, "")]
-    start = time.perf_counter()
+    start = time.process_time()
     possible, certain = asked(where, people)
-    assert time.perf_counter() - start < 5
+    assert time.process_time() - start < 5
     for may, must, true in zip(possible, certain, meant(where, people), strict=True):
         assert must <= true <= may
 

@@ -19,6 +19,7 @@ from mien.cli.pictures import Canvas
 from mien.cli.sources import Refused, Share, gather, is_still
 from mien.errors import InputError, MienError, UsageError
 from mien.types import Decision
+from mien.where import Where, parse
 
 if TYPE_CHECKING:
     from mien.decide import Policy
@@ -53,6 +54,9 @@ COLUMNS = (
     help="Of a sealed gallery (mien seal --preselect): compare only the groups of the N best by their components. "
     "Loses people and tells the matcher who is alike; both are said.",
 )
+@click.option(
+    "--where", metavar="FILTER", help="Compare only with these people, such as: site = 'berlin' and not blocked."
+)
 @with_keys
 @with_policy(many=True)
 @with_engine(judges=True)
@@ -62,6 +66,7 @@ def command(  # noqa: PLR0913 - one parameter per option
     sources: tuple[str, ...],
     draw: str | None,
     shortlist: int | None,
+    where: str | None,
     keys: str | None,
     engine: Engine,
     policy: Policy,
@@ -74,7 +79,9 @@ def command(  # noqa: PLR0913 - one parameter per option
     to tell. When a source could not be used the rest goes on, and the exit code is that of the first such failure.
 
     Without --fmr or --fpir the threshold is such that 1 stranger in 100 would be taken for somebody of this gallery;
-    a gallery that keeps thresholds of its own (mien calibrate --keep) decides by how far the most alike stands out."""
+    a gallery that keeps thresholds of its own (mien calibrate --keep) decides by how far the most alike stands out.
+    With --where, those thresholds are the ones for as many people as the filter leaves."""
+    among = None if where is None else parse(where)
     found = gather(sources)
     with (
         gallery_at(gallery, read_only=True, keys=keys, out=out) as people,
@@ -83,8 +90,11 @@ def command(  # noqa: PLR0913 - one parameter per option
     ):
         if shortlist is not None:
             _preselect(people, shortlist, out)
+        if outgrown := engine.growth_warning(people, policy):
+            out.warn(outgrown)
+        listing.also(warnings=[outgrown] if outgrown else [])
         canvas = Canvas.folder(draw) if draw else None
-        work = _Work(engine, people, policy, listing, step, canvas, found.refused)
+        work = _Work(engine, people, policy, listing, step, canvas, found.refused, among)
         work.do(found.sources)
         listing.also(without_people=work.empty, failures=out.problems(work.refused))
         listing.also(drawn=canvas.written if canvas else [])
@@ -118,6 +128,7 @@ class _Work:
     step: Step
     canvas: Canvas | None
     refused: Refused
+    where: Where | None = None
     empty: list[str] = field(default_factory=list)
     verdicts: set[str] = field(default_factory=set)
     example: dict[str, Any] | None = None  # a clear answer: all of one command rest on the same evidence
@@ -131,7 +142,7 @@ class _Work:
             else:
                 for source in group:
                     share = Share(self.step)
-                    self._note(source, self.engine.identify(source, self.people, self.policy, share), share)
+                    self._note(source, self.engine.identify(source, self.people, self.policy, share, self.where), share)
 
     def code(self) -> int:
         """The verb's exit code."""
@@ -140,7 +151,7 @@ class _Work:
         return 0 if "accept" in self.verdicts else 1 if "reject" in self.verdicts else 2
 
     def _still(self, source: str | Path) -> list[Decision]:
-        return list(self.engine.identify(source, self.people, self.policy))
+        return list(self.engine.identify(source, self.people, self.policy, where=self.where))
 
     def _note(self, source: str | Path, answers: Iterator[Decision] | MienError, share: Share | None = None) -> None:
         seen: list[Decision] = []

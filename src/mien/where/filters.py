@@ -86,6 +86,11 @@ class Where(ABC):
         """How many filters stand within each other here, at most."""
         return 1
 
+    def told(self, people: int, everybody: int) -> str:
+        """Who was sought among, in words for a decision."""
+        text = str(self)
+        return f"sought among {people:,} of {everybody:,} people: where {text[:100]}{'…' if len(text) > 100 else ''}"
+
     def __and__(self, other: Where) -> Where:
         return All((*_parts(self, All), *_parts(other, All)))
 
