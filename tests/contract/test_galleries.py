@@ -16,12 +16,13 @@ from hypothesis import strategies as st
 
 from mien import protocols
 from mien.errors import BadSubject, InputError, SpaceMismatch, UnknownSubject, UsageError
-from mien.gallery import BaseGallery, EmbeddedGallery, MemoryGallery
+from mien.gallery import BaseGallery, EmbeddedGallery, MemoryGallery, shelf
 from mien.gallery.sealed.gallery import SealedGallery
 from mien.gallery.sealed.keys import Keys
 from mien.gallery.sealed.opening import open_sealed
 from mien.gallery.sealed.profiles import profile
 from mien.types import Face, Frame, Match, OperatingPoint, Sample, Template
+from mien.where import parse
 
 Opener = Callable[..., BaseGallery]
 SPACE = "space-a"
@@ -38,10 +39,15 @@ def open_keys() -> Keys:
     return Keys.generate(profile("open-probe"))
 
 
-@pytest.fixture(params=["memory", "embedded", "sealed", "sealed, probe in the open"])
-def opener(request: pytest.FixtureRequest, tmp_path: Path, keys: Keys, open_keys: Keys) -> Iterator[Opener]:
+@pytest.fixture(params=["memory", "embedded", "embedded, large", "sealed", "sealed, probe in the open"])
+def opener(
+    request: pytest.FixtureRequest, tmp_path: Path, keys: Keys, open_keys: Keys, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Opener]:
     """Makes galleries of one engine; closes them afterwards."""
     made: list[BaseGallery] = []
+    if request.param == "embedded, large":
+        monkeypatch.setattr(EmbeddedGallery, "SEGMENT", 3)
+        monkeypatch.setattr(shelf, "MOST", 7)
 
     def make(**options: Any) -> BaseGallery:
         if request.param == "memory":
@@ -445,3 +451,70 @@ def test_operating_points_are_kept_replaced_and_dropped(gallery: BaseGallery) ->
     assert gallery.points == (point, replace(point, threshold=0.93, fmr=1e-3))
     gallery.keep_points([])
     assert gallery.points == ()
+
+
+def test_many_probes_get_the_answers_of_each(gallery: BaseGallery) -> None:
+    rows = [(f"p{number % 7}", sample.template.vector) for number, sample in enumerate(random_samples(31, 25))]
+    enrol_rows(gallery, rows)
+    probes = [sample.template for sample in random_samples(32, 9)]
+    for one, probe in zip(gallery.search_many(probes, 4), probes, strict=True):
+        assert alike(gallery, one, brute_force(rows, probe.vector, 4))
+    assert gallery.search_many([], 4) == []
+    with pytest.raises(UsageError, match="0 matches"):
+        gallery.search_many(probes, 0)
+
+
+def test_a_floor_leaves_out_who_scores_less(gallery: BaseGallery) -> None:
+    rows = [(f"p{number}", sample.template.vector) for number, sample in enumerate(random_samples(33, 20))]
+    enrol_rows(gallery, rows)
+    probe = random_samples(34, 1)[0].template
+    everybody = gallery.search(probe, 20)
+    for floor in (-1.0, everybody[9].score, everybody[3].score + 1e-3, 1.0):
+        found = gallery.search(probe, 20, floor=floor)
+        slack = SEALED_SLACK[gallery.profile] if isinstance(gallery, SealedGallery) else 0.0
+        assert len(found) >= sum(match.score >= floor + slack for match in everybody)
+        assert all(match.score >= floor for match in found)
+        assert alike(gallery, found, everybody[: len(found)])
+    for nonsense in (float("nan"), 1.5, -2.0):
+        with pytest.raises(UsageError, match="no score"):
+            gallery.search(probe, 1, floor=nonsense)
+
+
+def test_a_filter_searches_those_of_whom_it_is_true(gallery: BaseGallery) -> None:
+    rows = [(f"p{number}", sample.template.vector) for number, sample in enumerate(random_samples(35, 12))]
+    for number, (name, vector) in enumerate(rows):
+        gallery.enrol(name, [Sample(Template(vector, SPACE))], {"age": number, "site": "é" if number % 2 else "b"})
+    probe = random_samples(36, 1)[0].template
+    for text, kept in {
+        "age >= 4 and age < 9": range(4, 9),
+        "site = 'é'": range(1, 12, 2),
+        "not site = 'é' or subject = 'p1'": (0, 1, 2, 4, 6, 8, 10),
+        "height > 3": (),
+    }.items():
+        mine = [rows[number] for number in kept]
+        assert alike(gallery, gallery.search(probe, 5, where=parse(text)), brute_force(mine, probe.vector, 5)), text
+    gallery.forget("p5")
+    gallery.enrol("p6", [], {"age": 40})
+    names = {match.subject for match in gallery.search(probe, 12, where=parse("age in (4, 5, 6, 7)"))}
+    assert names == {"p4", "p7"}
+
+
+def test_many_people_are_enrolled_in_one_step_or_none_is(gallery: BaseGallery) -> None:
+    people = [(f"p{number}", random_samples(40 + number, 1 + number % 3)) for number in range(6)]
+    assert gallery.enrol_many([]) == 0
+    assert gallery.enrol_many([*people, ("p0", random_samples(50, 2)), people[1]]) == 14
+    assert gallery.enrol_many(people) == 0
+    assert {person.subject: person.samples for person in gallery.people()} == {
+        "p0": 3, "p1": 2, "p2": 3, "p3": 1, "p4": 2, "p5": 3
+    }  # fmt: skip
+    for bad in (("", random_samples(1, 1)), ("nobody", []), ("other", [of(*range(1, 17), space="space-b")])):
+        with pytest.raises((BadSubject, InputError, SpaceMismatch)):
+            gallery.enrol_many([("new", random_samples(60, 1)), bad])
+        assert "new" not in gallery and len(gallery) == 6 and gallery.templates == 14
+
+
+def test_an_answer_says_why_it_may_be_believed(gallery: BaseGallery) -> None:
+    enrol_rows(gallery, [(f"p{number}", one.template.vector) for number, one in enumerate(random_samples(41, 20))])
+    for match in gallery.search(random_samples(42, 1)[0].template, 3):
+        assert match.evidence is not None and match.evidence.exact and match.evidence.measured_recall is None
+        assert match.evidence.proof and 1 <= match.evidence.candidates <= 20

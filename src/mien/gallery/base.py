@@ -101,14 +101,16 @@ class BaseGallery(ABC):
         """`enrol` for many subjects in one durable step, all or none; returns how many templates were new.
 
         A subject may come up several times. Raises what `enrol` raises; then nobody was added."""
-        when, newcomers = now(), []
+        together: dict[str, list[Sample]] = {}
         for subject, samples in people:
             for sample in samples:
                 if sample.face is not None:
                     check_face(sample.face)
-            newcomers.append(Newcomer(subject_name(subject), list(samples), None, when))
+            together.setdefault(subject_name(subject), []).extend(samples)
+        when = now()
         with self._lock:
             self._refresh()
+            newcomers = [Newcomer(name, samples, None, when) for name, samples in together.items()]
             return self._add(newcomers) if newcomers else 0
 
     def forget(self, subject: str) -> int:

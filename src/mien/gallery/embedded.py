@@ -2,8 +2,7 @@
 
 A small gallery is read and checked as a whole when it is opened. In a large one the codes of what was enrolled earlier stand
 beside the file (`segments`); they are derived from it, and only what came later is read. Whoever is named is named by the
-sealed row in the file, whatever the codes said.
-"""
+sealed row in the file, whatever the codes said."""
 
 from __future__ import annotations
 
@@ -46,8 +45,7 @@ class EmbeddedGallery(BaseGallery):
     An enrol that returned is on the disk (write-ahead log, synced). A search sees what other processes enrolled before
     it began. While the gallery is open, people.db-wal and people.db-shm are beside it; the last to close removes them.
     From `SEGMENT` templates on, people.db-codes is beside it too; it may be lost or left out of a copy, and is made again.
-    timeout: s to wait for another process that is writing, before GalleryBusy.
-    """
+    timeout: s to wait for another process that is writing, before GalleryBusy."""
 
     SEGMENT = 8_192  # templates that are kept in memory as they are; above that, their codes go into a segment
 
@@ -274,26 +272,26 @@ class EmbeddedGallery(BaseGallery):
     def _add(self, newcomers: Sequence[Newcomer]) -> int:
         with self._change():
             head = self._held.head
-            fresh: dict[str, tuple[int, set[bytes]]] = {}  # subjects of this step: id and templates
             for one in newcomers:
-                head = self._take(head, one, fresh)
+                head = self._take(head, one)
             added = head.samples - self._held.head.samples
             if head != self._held.head:
                 store.write_head(self._db, head)
         self._cover()
         return added
 
-    def _take(self, head: Head, one: Newcomer, fresh: dict[str, tuple[int, set[bytes]]]) -> Head:
+    def _take(self, head: Head, one: Newcomer) -> Head:
         number = self._held.roster.find(one.name)
-        if one.samples or (number is None and one.name not in fresh):
+        if one.samples or number is None:
             space, dimension = check_samples(one.samples, head.space, head.dimension, self.where)
-            head = replace(head, space=space, dimension=dimension)
-        if one.name not in fresh:
-            if number is None:
-                head = self._held.rows.add_subject(head, one.name, one.enrolled)
-                number = head.last_subject
-            fresh[one.name] = number, {self._held.rows.vector(each) for each in self._held.roster.kept(number)}
-        number, known = fresh[one.name]
+            if head.space is None:
+                head = replace(head, space=space, dimension=dimension)
+        known: set[bytes] = set()
+        if number is None:
+            head = self._held.rows.add_subject(head, one.name, one.enrolled)
+            number = head.last_subject
+        elif one.samples:
+            known = {self._held.rows.vector(each) for each in self._held.roster.kept(number)}
         if one.metadata is not None:
             head = self._held.rows.note(head, number, one.metadata)
         for sample in one.samples:

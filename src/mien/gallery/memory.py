@@ -113,9 +113,10 @@ class MemoryGallery(BaseGallery):
         for one in newcomers:  # all are looked at before the first is taken in
             if one.samples or one.name not in self._records:
                 space, dimension = check_samples(one.samples, space, dimension, self.where)
-        return sum(self._take(one.name, one.samples, one.metadata, one.enrolled) for one in newcomers)
+        return sum(self._take(one) for one in newcomers)
 
-    def _take(self, name: str, samples: Sequence[Sample], metadata: str | None, enrolled: str) -> int:
+    def _take(self, one: Newcomer) -> int:
+        name, samples, metadata, enrolled = one.name, one.samples, one.metadata, one.enrolled
         record = self._records.get(name)
         known = {} if record is None else record.samples
         fresh: dict[bytes, Sample] = {}
