@@ -1,4 +1,4 @@
-"""A real Milvus for tests: the standalone server that the package `milvus` carries (x86-64 Linux), and milvus-lite.
+"""Milvus for tests: the standalone server that the package `milvus` carries (x86-64 Linux), and milvus-lite.
 
 The server is started from its own binary, not through the package's wrapper, whose end would leave the server running.
 """
@@ -16,19 +16,26 @@ import urllib.request
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
+from uuid import uuid4
 
 import platformdirs
 import pytest
 
+from mien.gallery.base import BaseGallery
+from mien.gallery.milvus import open_milvus
+
 CACHE = Path(platformdirs.user_cache_dir("mien-tests")) / "milvus-2.3.5"  # 200 MB of unpacked binaries
 START = 120.0  # s; 8 to 14 on an idle machine
 
-# What a test wants otherwise than the package has it: loopback wherever an address can be set, ticks that do not make each
-# consistent read wait 200 ms, little log, and rubbish collected while the test still looks.
+# What a test wants otherwise than the package has it: loopback wherever an address can be set (the ports are open on all
+# interfaces all the same), ticks that do not make each consistent read wait 200 ms, loading without pauses, little log.
 SETTINGS = {
     **{f"{part}.ip": "127.0.0.1" for part in ("rootCoord", "proxy", "queryCoord", "queryNode", "indexNode")},
     **{f"{part}.ip": "127.0.0.1" for part in ("dataCoord", "dataNode")},
     "proxy.timeTickInterval": 20,
+    "queryCoord.checkInterval": 100,
+    "queryCoord.distPullInterval": 50,
     "log.level": "warn",
     "log.stdout": "false",
 }
@@ -86,6 +93,59 @@ class Server:
             self.process.send_signal(how)
             self.process.wait(30)
             self.process = None
+
+
+class Lite:
+    """milvus-lite: the same calls, answered by Python in this process. What it lacks is the server."""
+
+    def __init__(self, folder: Path) -> None:
+        if find_spec("milvus_lite") is None:
+            pytest.skip("milvus-lite is absent (pip install milvus-lite)")
+        from milvus_lite.adapter.grpc.server import start_server_in_thread
+
+        self._server, self._db, self.port = start_server_in_thread(data_dir=str(folder), host="127.0.0.1", port=0)
+
+    @property
+    def address(self) -> str:
+        """Of the server."""
+        return f"milvus://127.0.0.1:{self.port}"
+
+    def kill(self) -> None:
+        """End it."""
+        self._server.stop(grace=0)
+        self._db.close()
+
+
+class Galleries:
+    """Galleries with names of their own on one server; dropped at the end of a test."""
+
+    def __init__(self, address: str) -> None:
+        self._address = address
+        self._opened: list[BaseGallery] = []
+        self._made: set[str] = set()
+
+    def fresh(self) -> str:
+        """The address of a gallery that is not there yet."""
+        name = f"t{uuid4().hex}"
+        self._made.add(name)
+        return f"{self._address}/{name}"
+
+    def open(self, address: str = "", **options: Any) -> BaseGallery:
+        """Open a gallery, by default a fresh one; it is closed at the end."""
+        self._opened.append(open_milvus(address or self.fresh(), **options))
+        return self._opened[-1]
+
+    def drop(self) -> None:
+        """Close what was opened, and take its collections off the server."""
+        from pymilvus import MilvusClient
+
+        for gallery in self._opened:
+            gallery.close()
+        client = MilvusClient(self._address.replace("milvus://", "http://"), timeout=60)
+        for name in client.list_collections():
+            if name.partition("__")[0] in self._made:
+                client.drop_collection(name)
+        client.close()
 
 
 def unpacked() -> Path:

@@ -60,7 +60,8 @@ class Source:
         self._hidden: set[str] = set()
         self._numbers: dict[str, int] = {}
         self._keys: list[str] = []
-        self._known: dict[int, tuple[str, F32]] = {}
+        self._known: dict[int, tuple[int, F32]] = {}
+        self._people: dict[str, int] = {}
         self._dimension = 0
 
     def __len__(self) -> int:
@@ -75,8 +76,8 @@ class Source:
         found = self._asked(probes, limit, floor)
         return [self._judged(rows, limit, probes.shape[1], floor) for rows in found]
 
-    def fetch(self, rows: NDArray[np.int64]) -> tuple[Sequence[str], F32]:
-        """Owners and vectors (n, D) of those of the rows that are still there."""
+    def fetch(self, rows: NDArray[np.int64]) -> tuple[Sequence[int], F32]:
+        """Numbers of the owners and vectors (n, D) of those of the rows that are still there."""
         lacking = [self._keys[row] for row in rows.tolist() if row not in self._known]
         for start in range(0, len(lacking), _FETCHED):
             where = f"id in {json.dumps(lacking[start : start + _FETCHED])}"
@@ -84,7 +85,12 @@ class Source:
         there = [self._known[row] for row in rows.tolist() if row in self._known]
         if not there:
             return [], np.empty((0, self._dimension), np.float32)
-        return [name for name, _ in there], np.stack([vector for _, vector in there])
+        return [owner for owner, _ in there], np.stack([vector for _, vector in there])
+
+    def named(self, owners: Sequence[int]) -> Sequence[str]:
+        """The owners' names."""
+        names = list(self._people)
+        return [names[owner] for owner in owners]
 
     def _judged(self, rows: list[dict[str, Any]], limit: int, dimension: int, floor: float | None) -> Candidates:
         least = -math.inf if floor is None else floor
@@ -154,7 +160,8 @@ class Source:
                         f"A template of {row['subject']!r} in {self._link.address.shown} is not the one enrolled.",
                         "Erase and enrol that person again, and look at the server's disks.",
                     )
-                self._known[number] = (row["subject"], vector)
+                owner = self._people.setdefault(row["subject"], len(self._people))
+                self._known[number] = (owner, vector)
 
     def _number(self, key: str) -> int:
         number = self._numbers.setdefault(key, len(self._keys))
