@@ -1,7 +1,7 @@
 """How false alarms grow with the gallery, predicted from few people and measured on up to 5,000 others, on lfw_grey.
 
     python benchmarks/growth.py --data ../shared/data            # all, and keeps
-    python benchmarks/growth.py --people 300 --draws 4           # a part
+    python benchmarks/growth.py --people 1000 --draws 4 --add    # a part, beside what is kept already
 
 One photo of each person. People drawn from one half are the gallery that is known; everybody else says what comes true: each of
 them searched among random parts of the others, exactly (`mien.audit.metrics.growth`). How thresholds are moved was chosen on
@@ -18,6 +18,7 @@ Ratios are to what was aimed at: 1 is right, 2 names twice the strangers. Spread
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -26,7 +27,7 @@ from typing import Any
 import numpy as np
 from accuracy import halves, photos, vectors
 from numpy.typing import NDArray
-from record import save
+from record import RESULTS, save
 
 from mien.audit.impostors import impostors
 from mien.audit.metrics.growth import Counted, Growth, Nearest, nearest
@@ -197,7 +198,10 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--cache", type=Path, default=Path("build/accuracy"))
     parser.add_argument("--people", type=int, nargs="+", default=[300, 500, 1000])
-    parser.add_argument("--draws", type=int, default=20)
+    parser.add_argument("--draws", type=int, default=12)
+    parser.add_argument(
+        "--add", action="store_true", help="keep what was measured before, and measure the people named"
+    )
     options = parser.parse_args()
     pictures = photos(options.data, "lfw_grey")
     names, person = np.unique([photo.person for photo in pictures], return_inverse=True)
@@ -209,16 +213,16 @@ def main() -> None:
     has = (person[seen[follows]] == people) & (follows > first)
     second[has] = found[seen[follows[has]]]
     chosen, development = found[seen[first]], halves(options.data, names)[people]
-    results: dict[str, Any] = {
-        "people": len(people),
-        "tried, on development people": tried(chosen[development], options.draws, np.random.default_rng(0)),
-    }
-    print(results, flush=True)
+    results: dict[str, Any] = {"people": len(people)}
+    if options.add:
+        results = json.loads((RESULTS / "growth.json").read_text("utf8"))["results"]
+    else:
+        results["tried, on development people"] = tried(chosen[development], options.draws, np.random.default_rng(0))
     for count in options.people:
         results[f"from {count} people"] = judged(chosen, ~development, count, options.draws)
         results[f"from {count} people, relative"] = relative(chosen, second, count, options.draws)
         print(count, results[f"from {count} people"], results[f"from {count} people, relative"], flush=True)
-    save("growth", results, sys.argv)
+        save("growth", results, sys.argv)
 
 
 if __name__ == "__main__":

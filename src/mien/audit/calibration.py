@@ -121,19 +121,19 @@ def calibrate(
     judged = tuple(_expectation(found, point) for point in card if point.space in ("", space))
     search, too_few = _relative(found, fpirs, data, space)
     refused += too_few
-    grown, why = _sizes(held, sizes, fpirs)
     kept = tuple(_kept(found, point) for point in getattr(gallery, "points", ()) if _tells(found, point, space))
     counts = found.people, len(held.owner), found.comparisons, space
-    return Calibration(*counts, tuple(own), judged, (*refused, *why), search, kept, grown)
+    grown = _sizes(held, sizes, fpirs)
+    return Calibration(*counts, tuple(own), judged, tuple(refused), search, kept, grown)
 
 
-def _sizes(held: Held, wanted: Sequence[int] | None, fpirs: Sequence[float]) -> tuple[Sizes | None, list[Refused]]:
+def _sizes(held: Held, wanted: Sequence[int] | None, fpirs: Sequence[float]) -> Sizes | None:
     if wanted is None:
-        return None, []
+        return None
     try:
-        return sized(held, wanted, fpirs), []
+        return sized(held, wanted, fpirs)
     except EvidenceError as error:
-        return None, [Refused(None, str(error), rate) for rate in fpirs]
+        return Sizes(int(held.owner.max()) + 1, 0.0, (), tuple((None, rate, str(error)) for rate in fpirs), None)
 
 
 def _tells(found: Impostors, point: OperatingPoint, space: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -45,11 +46,11 @@ SIZES = (
     Column("strangers named (95 %)", lambda one: _interval(one["fpir"]), only="table"),
     Column("at today's threshold (95 %)", lambda one: _interval(one["unchanged"]), only="table"),
     Column("mates missed (95 %)", lambda one: _interval(one["missed"]), only="table"),
-    *(
-        Column(f"{title} {end}".strip(), lambda one, key=key, at=at: one[key] and one[key][at], only="csv")
-        for title, key in (("strangers named", "fpir"), ("unchanged", "unchanged"), ("missed", "missed"))
-        for end, at in (("", "value"), ("low", "low"), ("high", "high"))
-    ),
+    Column("strangers named", lambda one: one["fpir"]["value"], only="csv"),
+    Column("strangers low", lambda one: one["fpir"]["low"], only="csv"),
+    Column("strangers high", lambda one: one["fpir"]["high"], only="csv"),
+    Column("unchanged", lambda one: one["unchanged"]["value"], only="csv"),
+    Column("missed", lambda one: one["missed"] and one["missed"]["value"], only="csv"),
 )
 
 
@@ -136,7 +137,8 @@ def command(  # noqa: PLR0913 - one parameter per option
     )
     out.note(f"{found.people:,} people, {found.templates:,} templates, {found.comparisons:,} comparisons of strangers.")
     if keep:
-        kept = ", ".join(_aim(wire.encode(item.point)) for item in (*found.own, *found.search))
+        points = [*(item.point for item in found.own), *(item.point for item in found.search)]
+        kept = ", ".join(_aim(wire.encode(point)) for point in points)
         if found.sizes and found.sizes.rows:
             most = max(row.size for row in found.sizes.rows)
             kept += f", and by cosine for galleries of up to {most:,} people"
@@ -150,7 +152,7 @@ def command(  # noqa: PLR0913 - one parameter per option
 def _draw(found: Calibration, path: str) -> None:
     chart = found.sizes.chart if found.sizes else None
     if chart is None:
-        why = " ".join(refused.reason for refused in found.refused if refused.fpir) or "No rate is supported."
+        why = " ".join(dict.fromkeys(why for _, _, why in found.sizes.refused)) if found.sizes else ""
         raise UsageError(f"There is nothing to draw: {why}")
     from mien.audit.plots import picture
 
@@ -164,14 +166,10 @@ def _tell_sizes(found: Calibration, gallery: str, keep: bool, drawn: str | None,
     grown = found.sizes
     records = [wire.encode(row) for row in grown.rows] if grown else []
     refused = [{"size": size, "fpir": rate, "reason": why} for size, rate, why in grown.refused] if grown else []
-    refused += [
-        {"size": None, "fpir": one.fpir, "reason": one.reason} for one in found.refused if not grown and one.fpir
-    ]
     out.table("sizes", SIZES, records, gallery=gallery, people=found.people, refused=refused, kept=keep, drawn=drawn)
-    if grown:
-        out.note(
-            f"{found.people:,} people searched among each other; a tenfold gallery raises thresholds by {grown.rise * 2.3026:.4f}."
-        )
+    if records and grown:
+        rise = f"ten times the people raise thresholds by {grown.rise * math.log(10):.4f}"
+        out.note(f"{found.people:,} people searched among each other: {rise}.")
     for one in refused:
         among = f" among {one['size']:,} people" if one["size"] else ""
         out.note(f"No threshold for FPIR {one['fpir']:.3g}{among}: {one['reason']}")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import platform
 import sqlite3
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -45,9 +46,10 @@ class Check:
     remedy: str = ""
 
 
-def all_checks() -> Iterator[Check]:
-    """Every check in turn. One that breaks is a failed line, and the rest goes on."""
-    for name, check in _CHECKS.items():
+def all_checks(galleries: Sequence[str] = ()) -> Iterator[Check]:
+    """Every check in turn, then each of the `galleries`. One that breaks is a failed line, and the rest goes on."""
+    named = {path: functools.partial(_thresholds, path) for path in galleries}
+    for name, check in (_CHECKS | named).items():
         try:
             state, finding, remedy = check()
         except MienError as error:
@@ -164,6 +166,16 @@ def _galleries() -> Finding:
     with tempfile.TemporaryDirectory() as folder:
         open_gallery(Path(folder) / "people.db").close()
     return "OK", f"A gallery can be made (SQLite {sqlite3.sqlite_version}).", ""
+
+
+def _thresholds(path: str) -> Finding:
+    from mien.cli import words
+    from mien.cli.options import gallery_at
+
+    with gallery_at(path, read_only=True) as gallery:
+        outgrown = words.outgrown(gallery)
+        held = f"{len(gallery):,} people, {gallery.templates:,} templates, {len(gallery.points)} thresholds kept"
+    return ("WARN", f"{held}: {outgrown}", "") if outgrown else ("OK", f"{held}; they fit its size.", "")
 
 
 def _selftest() -> Finding:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 
+import click
+
 from mien import wire
 from mien.cli import checks
 from mien.cli.group import verb
@@ -18,14 +20,16 @@ COLUMNS = (
 
 
 @verb("doctor")
+@click.argument("galleries", metavar="[GALLERY]...", nargs=-1)
 @answers
-def command(out: Output) -> int:
-    """Nothing here touches the network. OK works, WARN works with a limit, FAIL does not work.
+def command(galleries: tuple[str, ...], out: Output) -> int:
+    """Nothing here touches the network. OK works, WARN works with a limit, FAIL does not work. Of each GALLERY named it is
+    said whether its thresholds still fit its size.
 
     Exit code 0 when nothing fails, 69 otherwise."""
     worst = 0
     with out.listing("checks", COLUMNS) as listing:
-        for check in checks.all_checks():
+        for check in checks.all_checks(galleries):
             listing.add(wire.encode(dataclasses.asdict(check)))
             worst = max(worst, BROKEN if check.state == "FAIL" else 0)
         listing.also(works=not worst)

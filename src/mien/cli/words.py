@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mien.gallery import BaseGallery
 
 
 def evidence(point: Mapping[str, Any] | None) -> str:
@@ -17,12 +20,27 @@ def evidence(point: Mapping[str, Any] | None) -> str:
     )
     if point["low"] is not None and point["high"] is not None:
         words += f" (95 % interval {rate(point['low'])} to {rate(point['high'])})"
+    if point["fpir"] and point["subjects"] > point["comparisons"]:
+        return f"{words}, predicted for {point['subjects']:,} people from {point['comparisons']:,} of {point['data']}"
     if point["comparisons"] and point["fpir"]:
         words += f", from searching each of {point['subjects']:,} people among the others"
     elif point["comparisons"]:
         words += f", from {point['comparisons']:,} comparisons of different people"
         words += f" among {point['subjects']:,}" if point["subjects"] else ""
     return words + (f", measured on {point['data']}" if point["data"] else "")
+
+
+def outgrown(gallery: BaseGallery) -> str | None:
+    """What to say of a gallery whose size no known threshold fits any more; no model is loaded for it."""
+    from mien import models
+    from mien.decide import Policy
+
+    space, kept = gallery.space, gallery.points
+    if space is None:
+        return None
+    cards = [point for card in models.catalogue() for point in card.operating_points if point.space == space]
+    own = [point for point in kept if point.space == space]
+    return Policy().growth_warning(own, cards, len(gallery), gallery.templates, gallery.where)
 
 
 def standing(record: Mapping[str, Any]) -> str:

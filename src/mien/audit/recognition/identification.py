@@ -17,6 +17,7 @@ from mien.audit.captures.captures import Captures
 from mien.audit.captures.suspicions import suspicions
 from mien.audit.metrics import I64, Bools, wilson
 from mien.audit.metrics.searches import NOBODY, Open, Searches, measure, samples, search
+from mien.audit.recognition import identification_growth as growing
 from mien.audit.recognition import identification_parts as parts
 from mien.errors import EvidenceError, SpaceMismatch, UsageError
 from mien.protocols import Gallery
@@ -132,17 +133,21 @@ class Identification:
             metrics |= {f"FNIR at FPIR {rate:g}{called}": metric for rate, metric in result.fnir.items()}
         metrics |= parts.ranks(whole, self.rounds, self.seed)
         swept = parts.sweep_rows(whole, sizes, smaller, self.rates, self._cosine_threshold())
+        foreseen = growing.predicted((data.vectors, data.owner), self._cosine_threshold(), self.seed)
         tables: dict[str, tuple[Row, ...]] = {
             "FNIR at FPIR": parts.operating(whole, found),
             "Cumulative match characteristic": parts.cmc_rows(whole, RANKS),
         }
         if swept:
             tables["Galleries of other sizes"] = swept
+        if foreseen:
+            tables["Strangers named as the gallery grows"] = growing.beside(foreseen, swept)
         judged = parts.policy_rows(self.points, found)
         if judged:
             tables["The policy's thresholds"] = judged
         charts: list[Chart] = [parts.open_chart(whole, found), parts.cmc_chart(whole, RANKS)]
         charts += parts.sweep_charts(swept)
+        charts += growing.charts(foreseen, swept, len(data.subjects))
         return Report(
             self.name,
             metrics,
