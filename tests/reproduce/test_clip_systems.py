@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+import torch
 
 from mien.audit.document import encode
 from mien.learn.synth.clips import More, clips
@@ -129,6 +132,22 @@ def test_the_checks_of_rdfer_follow_from_its_answers(ours: float, verdict: bool)
     assert {check.holds for check in made.checks[:-1]} == {verdict} and made.checks[-1].holds is None
     assert made.metrics["noisy from hard by loss, at equal loss"].value == 0.5
     encode(made.report)
+
+
+def test_a_training_that_is_looked_at_is_the_same_training() -> None:
+    world = worlds.world(Context(), rdfer.doubtful(), FEW)
+    how = replace(rdfer.recipe(FEW, True), epochs=2, batch=8)
+    train, dev = (rdfer._part(world, world.clips.truth, name, how) for name in ("train", "dev"))
+    seen: list[int] = []
+
+    def look(epoch: int, net: torch.nn.Module) -> None:
+        torch.rand(5)
+        seen.append(epoch)
+
+    plain = training.trained(how, train, dev, 3).state_dict()
+    watched = training.trained(rdfer.Watched(**how.settings(), look=look), train, dev, 3).state_dict()
+    assert seen == [0, 1] and all(torch.equal(plain[name], watched[name]) for name in plain)
+    assert torch.equal(train.tensors["weight"], torch.ones(len(train))), "what votes change stays with the training"
 
 
 @pytest.mark.slow

@@ -1,57 +1,31 @@
-"""Small networks on clips in memory, and figures over the people that they are judged on."""
+"""Networks on clips in memory, and figures over the people that they are judged on."""
 
 from __future__ import annotations
 
-import copy
+import tempfile
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import nn
 
 from mien.audit.metrics.confidence import binned, ece
 from mien.audit.metrics.people import measure, numbered, tally
-from mien.learn.order import Order
-from mien.learn.predict import predict, score
+from mien.learn.fit import Settings, fit
 from mien.learn.recipe import Arrays, Recipe
 from mien.types import Metric
 
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
 BINS = 10  # of calibration errors
-Seen = Callable[[int, nn.Module], None]  # epoch, network
 
 
-def trained(recipe: Recipe, train: Arrays, dev: Arrays, seed: int, seen: Seen | None = None) -> nn.Module:
-    """The network of the best dev epoch. As `learn.fit`, without files: many small trainings would mostly write them.
-
-    `seen` is called before each epoch."""
-    torch.manual_seed(seed)
-    net = recipe.build()
-    order = Order(len(train), recipe.batch, seed, None)
-    steps = len(train) // recipe.batch
-    ((optimiser, schedule),) = recipe.optimisers(net, max(1, steps) * recipe.epochs)
-    best, kept = -1.0, net.state_dict()
-    for epoch in range(recipe.epochs):
-        torch.manual_seed(seed * 1_000_003 + epoch * 101)
-        order.place(epoch, 0, 1)
-        if seen is not None:
-            seen(epoch, net)
-        recipe.turned(net, train, epoch)
-        net.train()
-        for rows in order:
-            loss = torch.stack(list(recipe.losses(net, train.__getitems__(rows), 0).values())).sum()
-            optimiser.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
-            optimiser.step()
-            if schedule is not None:
-                schedule.step()
-        value = score(recipe, predict(recipe, net, dev), dev)
-        if value >= best:
-            best, kept = value, copy.deepcopy(net.state_dict())
-    net.load_state_dict(kept)
-    return net.eval()
+def trained(recipe: Recipe, train: Arrays, dev: Arrays, seed: int) -> nn.Module:
+    """The network of the best dev epoch."""
+    how = Settings(seed=seed, device="cpu", precision="32")  # such narrow layers are no faster in bf16
+    with tempfile.TemporaryDirectory() as folder:
+        return fit(recipe, {"train": train, "dev": dev}, Path(folder), how).net
 
 
 def mean(values: F64, subjects: Sequence[str] | NDArray[np.str_]) -> Metric:

@@ -6,7 +6,7 @@ weak and short (hard), and labels are flipped at random (noisy), so both are kno
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -101,7 +101,7 @@ def runs(world: World, plain: Rdfer, seed: int, found: Found) -> None:
             train, dev, test = (_part(world, labels, part, how) for part in ("train", "dev", "test"))
             look = _Look(how, train, world, labels) if (noise, name) == (FULL, MAIN) else None
             with one_thread():
-                net = trained(how, train, dev, seed, look)
+                net = trained(how if look is None else Watched(**how.settings(), look=look), train, dev, seed)
                 found.said.setdefault((noise, name), []).append(predict(how, net, test))
             if look is not None:
                 found.scores.append(look.scores)
@@ -119,6 +119,19 @@ def _part(world: World, labels: np.ndarray, name: str, how: Rdfer) -> Arrays:
     rows = world.splits[name]
     given = np.eye(len(LABELS))[labels[rows]]
     return judged(arrays(world.pixels[rows], given, labels[rows], world.subjects[rows].tolist()))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Watched(Rdfer):
+    """A training that somebody looks at before each epoch."""
+
+    look: Callable[[int, nn.Module], None]
+
+    def turned(self, net: nn.Module, data: Arrays, epoch: int) -> None:
+        """The look comes first, and leaves the draws of the epoch as they were."""
+        with torch.random.fork_rng(devices=[]):
+            self.look(epoch, net)
+        super().turned(net, data, epoch)
 
 
 @dataclass(slots=True)

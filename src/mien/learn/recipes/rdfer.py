@@ -8,34 +8,26 @@ taken as noise and replaced by the mean vote, without it the video is taken as h
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.optim import AdamW, Optimizer
-from torch.optim.lr_scheduler import LRScheduler, OneCycleLR
 
-from mien.learn.augment import Geometry, lit, moved
+from mien.learn.augment import lit, moved
+from mien.learn.clip_recipe import GENTLE, ClipRecipe
 from mien.learn.data.example import Dataset, Split
-from mien.learn.data.words import BASIC
-from mien.learn.moving import moving
-from mien.learn.moving import toy as toy_clips
 from mien.learn.nets.clips import ClipNet, GreyClips
-from mien.learn.recipe import Arrays, Batch, Mouth, Recipe
+from mien.learn.recipe import Arrays, Batch
 from mien.learn.votes import Votes, key_windows, votes, windowed
-
-GENTLE = Geometry(turn=8.0, scale=(0.85, 1.05), move=0.06)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Rdfer(Recipe):
+class Rdfer(ClipRecipe):
     """Expressions of videos from sampled clips, robust to wrong labels."""
 
     name = "rdfer"
-    task = "expression"
     about = "Agreement of sampled clips, key clips, two sequence models. After RDFER, arXiv 2502.16129, 2025."
     intended = "Training on clips whose labels are partly wrong."
     limits = (
@@ -43,12 +35,6 @@ class Rdfer(Recipe):
         "What most samples of a video agree on may be wrong together: it then unlearns a right label.",
     )
 
-    epochs: int = 40
-    batch: int = 32
-    select: str = "accuracy"
-    rate: float = 3e-3  # largest learning rate
-    decay: float = 1e-2  # weight decay
-    frames: int = 16  # of a video
     view: int = 8  # of a sampled clip, a multiple of group; half of the frames or fewer
     looks: int = 6  # K, sampled clips that vote
     warm: float = 0.25  # share of the epochs before votes count
@@ -57,33 +43,14 @@ class Rdfer(Recipe):
     hard: float = 1.5  # weight of a hard video
     key: float = 0.5  # chance that a clip is taken from the key window; 0: none is
     group: int = 2  # frames of the short stream; 0: one stream
-    size: int = 48  # px
-    width: int = 8
-    length: int = 32  # of a frame's features
-    classes: tuple[str, ...] = BASIC
-
-    @property
-    def labels(self) -> tuple[str, ...]:
-        """The six basic expressions and neutral, unless told otherwise."""
-        return self.classes
-
-    @property
-    def mouth(self) -> Mouth:
-        """Videos of square crops, so many frames spread evenly."""
-        return Mouth((self.size, self.size), frames=self.frames)
 
     def data(self, source: Dataset, split: Split) -> Arrays:
         """Grey clips with room for what votes find."""
-        return judged(moving(source, split, self.labels, self.frames, self.size))
+        return judged(super().data(source, split))
 
     def build(self) -> nn.Module:
         """A short and a long stream over convolutional features of frames."""
         return ClipNet(len(self.labels), self.view, self.width, self.length, self.group)
-
-    def optimisers(self, net: nn.Module, steps: int) -> Sequence[tuple[Optimizer, LRScheduler | None]]:
-        """One."""
-        optimiser = AdamW(net.parameters(), self.rate, weight_decay=self.decay)
-        return [(optimiser, OneCycleLR(optimiser, self.rate, max(2, steps), pct_start=0.2, cycle_momentum=False))]
 
     def turned(self, net: nn.Module, data: Arrays, epoch: int) -> None:
         """Votes from scratch each epoch, so that a run which goes on is the run that was not stopped."""
@@ -114,10 +81,6 @@ class Rdfer(Recipe):
         """Interleaved clips that share the video's frames."""
         assert isinstance(net, ClipNet)
         return GreyClips(net, self.frames // self.view)
-
-    def toy(self, folder: Path) -> Dataset:
-        """Clips of spots that blend."""
-        return toy_clips(folder, self.labels)
 
 
 def judged(data: Arrays) -> Arrays:
