@@ -12,11 +12,10 @@ from mien.audit.metrics import F64, bias
 from mien.learn.data.example import Dataset
 from mien.learn.data.layouts import read
 from mien.learn.fit import Settings, fit
-from mien.learn.induced_bias import spectacles
 from mien.learn.predict import predict
 from mien.learn.recipe import Arrays
 from mien.learn.recipes.expression_fer import LABELS
-from mien.learn.recipes.fairness_fer import FairnessFer
+from mien.learn.recipes.fairness_fer import FULL, FairnessFer
 from mien.learn.stills import stills
 from mien.reproduce.fer_bias_own import KINDS, Progress, Runs, Trained, counted, gathered
 
@@ -28,7 +27,7 @@ def experiment(path: Path, seeds: tuple[int, ...], progress: Progress) -> tuple[
     """A network per kind, strength and seed; all of a seed begin with the same weights and see the same pictures."""
     torch.set_num_threads(1)
     source = read(path, "fer2013")
-    test = stills(source, "test", LABELS, 48)
+    test = stills(source, "test", LABELS, FULL)
     wanted = [(kind, strength) for kind in KINDS for strength in STRENGTHS if strength != 0.5 or kind == KINDS[0]]
     runs: Runs = {}
     for turn, seed in enumerate(seeds):
@@ -48,9 +47,9 @@ def trained_on(recipe: FairnessFer, source: Dataset, test: Arrays, seed: int) ->
     labels = test.tensors["truth"].numpy()
     plain = test.tensors["pixels"].numpy()[..., 0]
     given = []
-    for pixels in (plain, spectacles(plain)):
-        shown = Arrays({"pixels": torch.from_numpy(pixels)[..., None]}, test.tensors["truth"])
-        given.append(predict(recipe, net, shown).argmax(1))
+    for worn in (0, 1):
+        shown = recipe.shown(plain, np.full(len(labels), worn))
+        given.append(predict(recipe, net, Arrays({"pixels": shown}, test.tensors["truth"])).argmax(1))
     group = np.repeat([0, 1], len(labels))
     matrices = bias.confusion(group, np.tile(labels, 2), np.concatenate(given), 2, len(LABELS))
     return counted(train.tensors["group"].numpy(), train.tensors["truth"].numpy()), matrices
