@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import replace
 from functools import wraps
 from pathlib import Path
@@ -33,6 +33,7 @@ class _Turn:
     def __init__(self) -> None:
         self.thread = threading.RLock()
         self.depth = 0
+        self.owner = 0  # the thread that has it
         self.file: IO[bytes] | None = None
 
 
@@ -41,38 +42,50 @@ _REGISTRY = threading.Lock()
 
 
 @contextmanager
-def turn(gallery: Path, timeout: float = 10.0) -> Iterator[None]:
+def turn(gallery: Path, timeout: float = 10.0, *, first: bool = False) -> Iterator[None]:
     """Be the only one to change a gallery that is being migrated; nothing to wait for where none is.
 
     Raises GalleryBusy after `timeout` s."""
     if not state_path(gallery).exists():
         yield
         return
-    with held(gallery, timeout):
+    with held(gallery, timeout, first=first):
         yield
 
 
 @contextmanager
-def held(gallery: Path, timeout: float = 10.0) -> Iterator[None]:
-    """`turn`, also where no migration is under way yet."""
+def held(gallery: Path, timeout: float = 10.0, *, first: bool = False) -> Iterator[None]:
+    """`turn`, also where no migration is under way yet. first: ahead of everybody who comes from now on, so that those
+    who change the gallery all the while cannot keep a switch waiting."""
     deadline = time.monotonic() + timeout
     with _REGISTRY:
         mine = _TURNS.setdefault(gallery, _Turn())
-    if not mine.thread.acquire(timeout=timeout):
-        raise GalleryBusy(f"The gallery {gallery} is being switched to another index.", "Try again in a moment.")
-    try:
+    with ExitStack() as stack:
+        if mine.owner != threading.get_ident():
+            if first:
+                stack.enter_context(_lock(gate_path(gallery), deadline))
+            elif gate_path(gallery).exists():
+                _lock(gate_path(gallery), deadline).close()  # wait while somebody holds it
+        if not mine.thread.acquire(timeout=max(0.0, deadline - time.monotonic())):
+            raise GalleryBusy(f"The gallery {gallery} is being switched to another index.", "Try again in a moment.")
+        stack.callback(mine.thread.release)
         if mine.depth == 0:
             mine.file = _lock(lock_path(gallery), deadline)
+            mine.owner = threading.get_ident()
         mine.depth += 1
         try:
             yield
         finally:
             mine.depth -= 1
             if mine.depth == 0 and mine.file is not None:
+                mine.owner = 0
                 mine.file.close()  # which lets go of the lock
                 mine.file = None
-    finally:
-        mine.thread.release()
+
+
+def gate_path(gallery: Path) -> Path:
+    """The file that is locked by who wants to be first."""
+    return gallery.with_name(gallery.name + ".migration-gate")
 
 
 def lock_path(gallery: Path) -> Path:

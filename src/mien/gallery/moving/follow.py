@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Set
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from itertools import islice
+from itertools import count, islice
 
 from mien.errors import UsageError
 from mien.gallery.embedded import EmbeddedGallery
@@ -23,6 +23,7 @@ from mien.protocols import Embedder
 from mien.types import Person, Sample, Template
 
 Progress = Callable[[int, int], None]  # (samples done, samples in all)
+_WAIT = 60.0  # s for others to finish a change
 BATCH = 32  # faces embedded at a time
 _NOBODY = Count(0, 0, 0, 0)
 
@@ -123,18 +124,21 @@ class Follower:
         self._everybody = False  # whether this round goes through all people
         self._done = 0  # samples of the gallery that have a pair
 
-    def catch_up(self, progress: Progress | None = None) -> Head:
-        """Go on until nothing is left to do; returns the revision of the gallery that the second index is in step with."""
-        while True:
+    def catch_up(self, progress: Progress | None = None, rounds: int | None = None) -> Head:
+        """Go on until nothing is left to do; returns the revision of the gallery that the second index is in step with.
+
+        rounds: the most to go through a gallery that others are changing all the while; the last may leave something."""
+        for number in count():
             head = self._source.revision()
             todo = self._todo(head)
             if todo:
                 self._walk_all(todo, progress)
             if self._everybody:
-                with turn(self._ledger.gallery):
+                with turn(self._ledger.gallery, _WAIT, first=True):
                     self._ledger.write(replace(self._ledger.reread(), epoch=head.epoch))
-            if not todo:
+            if not todo or number + 1 == rounds:
                 return head
+        raise AssertionError("a count has no end")
 
     def waiting(self) -> int:
         """How many people there is something to do for."""
@@ -175,7 +179,7 @@ class Follower:
     def _todo(self, head: Head) -> list[tuple[Person, Person | None]]:
         todo, there, gone = self._differing(head)
         for subject in gone:
-            with turn(self._ledger.gallery):
+            with turn(self._ledger.gallery, _WAIT, first=True):
                 if subject not in self._source:
                     self._leave(subject)
         if self._everybody:
@@ -188,7 +192,7 @@ class Follower:
 
     def _drop_pairs_of_nobody(self) -> None:
         """Pairs of people without a crop who were forgotten by somebody who did not know of the migration."""
-        with turn(self._ledger.gallery):
+        with turn(self._ledger.gallery, _WAIT, first=True):
             names = [person.subject for gallery in (self._source, self._second) for person in gallery.people()]
             alive = {self._ledger.person(name) for name in names}
             for person in self._ledger.counts().keys() - alive:
@@ -232,7 +236,7 @@ class Follower:
             if person.subject not in self._source:
                 continue  # forgotten since; the next round takes them out
             if other is not None and not self._same_date(person, other):
-                with turn(self._ledger.gallery):
+                with turn(self._ledger.gallery, _WAIT, first=True):
                     _erase(self._second, self._ledger, person.subject, None)
                 other = None
             walk = self._look_there(person.subject, other)
@@ -266,7 +270,7 @@ class Follower:
                 for _, sample in self._second.samples(subject):
                     held[self._ledger.mark(subject, sample.template.vector.tobytes())] = crop_key(sample)
             broken = [pair for pair in pairs if pair.there is not None and pair.there not in held]
-            with turn(self._ledger.gallery):
+            with turn(self._ledger.gallery, _WAIT, first=True):
                 self._ledger.remove(digest, broken)
             pairs = [pair for pair in pairs if pair not in broken]
             orphans = {key: mark for mark, key in held.items() if mark not in there}
@@ -276,7 +280,7 @@ class Follower:
         """Write down what needs no embedding: no crop, removed, left over, other metadata."""
         digest = self._ledger.person(person.subject)
         gone = [pair for pair in walk.pairs if pair.here is not None and pair.here not in walk.seen]
-        with turn(self._ledger.gallery):
+        with turn(self._ledger.gallery, _WAIT, first=True):
             if person.subject not in self._source:
                 return
             self._ledger.add((digest, pair) for pair in walk.rows)
@@ -291,7 +295,7 @@ class Follower:
 
     def _write(self, batch: list[_Piece], fresh: list[Sample]) -> None:
         """Enrol a batch in the second index, but nobody who was forgotten while it was embedded."""
-        with turn(self._ledger.gallery):
+        with turn(self._ledger.gallery, _WAIT, first=True):
             epoch = self._source.revision().epoch
             doubtful = {piece.person.subject for piece in batch if piece.epoch != epoch}
             alive = {subject: self._marks(subject) for subject in doubtful}

@@ -103,6 +103,7 @@ class Ledger:
         self._db = _connect(self.path)
         try:
             with self._told():
+                _careful(self._db)
                 known = self._db.execute("PRAGMA application_id").fetchone()[0] == _APPLICATION
                 if not known:
                     raise self._corrupt("it is something else")
@@ -119,6 +120,7 @@ class Ledger:
         fresh.unlink(missing_ok=True)  # of a process that died here; the caller holds the lock
         db = _connect(fresh)
         try:
+            _careful(db)
             db.execute(f"PRAGMA application_id = {_APPLICATION}")
             db.execute("BEGIN")
             for statement in _SCHEMA:
@@ -259,10 +261,13 @@ def discard(path: Path) -> None:
 
 
 def _connect(path: Path) -> sqlite3.Connection:
-    db = sqlite3.connect(path, timeout=_TIMEOUT, isolation_level=None, check_same_thread=False)
+    return sqlite3.connect(path, timeout=_TIMEOUT, isolation_level=None, check_same_thread=False)
+
+
+def _careful(db: sqlite3.Connection) -> None:
+    """What is written is on the disk, and what is deleted is overwritten."""
     db.execute("PRAGMA synchronous = FULL")
     db.execute("PRAGMA secure_delete = ON")
-    return db
 
 
 def new_key() -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 from mien.errors import GalleryBusy, GalleryCorrupt, GalleryFull, InputError, SpaceMismatch, UsageError
 from mien.gallery.base import BaseGallery, now
 from mien.gallery.embedded import EmbeddedGallery
-from mien.gallery.moving.beside import alone, held, lock_path
+from mien.gallery.moving.beside import alone, gate_path, held, lock_path
 from mien.gallery.moving.follow import Follower, Progress
 from mien.gallery.moving.recover import clear, finish, recover
 from mien.gallery.moving.state import Ledger, Phase, State, discard, new_key, state_path
@@ -20,6 +20,7 @@ from mien.gallery.store import Head, is_sealed
 from mien.protocols import Embedder
 
 _ATTEMPTS = 5  # switches begun anew because somebody who knows of no migration changed the gallery
+_ROUNDS = 3  # through a gallery that others change all the while; the switch does the rest while they wait
 _WAIT = 60.0  # s for the lock; what holds it is one batch written or one erasure
 
 
@@ -71,7 +72,7 @@ def prepare(
             ledger = _begun(source, home, embedder, allow_loss)
         with ledger:
             with EmbeddedGallery(ledger.second) as second:
-                Follower(source, second, ledger, embedder, workers).catch_up(progress)
+                Follower(source, second, ledger, embedder, workers).catch_up(progress, _ROUNDS)
             return _status(source, ledger)
 
 
@@ -119,12 +120,12 @@ def drop(path: str | os.PathLike[str]) -> list[str]:
 
     Before the switch this gives up the migration, after it this accepts it. Raises UsageError where there is none."""
     home = plain_file(path)
+    growing = home.with_name(home.name + ".migrating")
     with alone(home), EmbeddedGallery(path, create=False) as source:
         source.require_write()
+        if not state_path(home).exists() and not growing.exists():
+            raise _nothing(source.where)
         with held(home, _WAIT):
-            growing = home.with_name(home.name + ".migrating")
-            if not state_path(home).exists() and not growing.exists():
-                raise _nothing(source.where)
             gone = [growing]
             try:
                 with Ledger(home) as ledger:
@@ -137,6 +138,7 @@ def drop(path: str | os.PathLike[str]) -> list[str]:
                 overwrite(each)
                 clear(each)
             discard(state_path(home))
+            gate_path(home).unlink(missing_ok=True)
             lock_path(home).unlink(missing_ok=True)  # held, so nobody else has it; who waits for it looks again
         if source.revision().purge:
             raise GalleryBusy(
@@ -177,11 +179,11 @@ def refuse_loss(source: BaseGallery) -> None:
 
 
 def overwrite(path: Path) -> None:
-    """Zeros over a file, before it is taken away."""
-    if path.is_file():
-        from mien.gallery.sealed.groups_file import shred
+    """Zeros over a gallery's file and the codes beside it, before they are taken away."""
+    from mien.gallery.sealed.groups_file import shred
 
-        shred(path)
+    for each in (path, *path.with_name(path.name + "-codes").glob("*")):
+        shred(each)
 
 
 @contextmanager
@@ -256,8 +258,8 @@ def _swap(
     allow_loss, workers, progress = how
     for attempt in range(1, _ATTEMPTS + 1):
         with EmbeddedGallery(ledger.second) as second:  # what takes long, while others go on
-            Follower(source, second, ledger, embedder, workers).catch_up(progress)
-        with held(ledger.gallery, _WAIT):
+            Follower(source, second, ledger, embedder, workers).catch_up(progress, _ROUNDS)
+        with held(ledger.gallery, _WAIT, first=True):
             with EmbeddedGallery(ledger.second) as second:
                 follower = Follower(source, second, ledger, embedder, workers)
                 head = follower.catch_up()
