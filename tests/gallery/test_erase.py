@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from mien.errors import GalleryBusy
-from mien.gallery import EmbeddedGallery, open_gallery
+from mien.gallery import EmbeddedGallery, embedded, open_gallery
 from mien.types import Face, Frame, Sample, Template
 
 
@@ -48,6 +48,13 @@ def files_of(path: Path) -> bytes:
 
 def found(number: int, raw: bytes) -> int:
     return sum(trace in raw for trace in traces(number))
+
+
+@pytest.fixture(params=["written anew", "looked through"], autouse=True)
+def manner(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Small files are written anew at every erasure; large ones only where something is left."""
+    if request.param == "looked through":
+        monkeypatch.setattr(embedded, "_REWRITTEN", 0)
 
 
 def test_nothing_is_left_of_the_forgotten_while_open_and_after(tmp_path: Path) -> None:

@@ -320,6 +320,7 @@ class EmbeddedGallery(BaseGallery):
             images = sum(gone.values())
             if gone:
                 last = subject if len(gone) == len(kept) else None
+                traces += [] if last is None else self._held.rows.traces_of(last)
                 store.write_head(self._db, self._held.rows.delete(self._held.head, list(gone), last))
         if vectors:
             self._purge(list(gone), traces)

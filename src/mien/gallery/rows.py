@@ -130,11 +130,20 @@ class Rows:
         ]
 
     def traces(self, number: int) -> list[bytes]:
-        """What would tell that a sample is still in a file: pieces out of the middle of its template and of its crop."""
-        wholes = [self.vector(number)]
-        wholes += [row[0] for row in self.db.execute("SELECT png FROM image WHERE sample = ?", (number,))]
-        middles = [(whole, max(0, len(whole) // 2 - _TRACE // 2)) for whole in wholes]
-        return [piece for whole, start in middles if len(piece := whole[start : start + _TRACE]) == _TRACE]
+        """What would tell that a sample is still somewhere in a file, parts of it that stand nowhere else."""
+        row = self.db.execute("SELECT vector, source, image_seal, seal FROM sample WHERE id = ?", (number,)).fetchone()
+        vector, source, image_mark, mark = row
+        crops = [crop for (crop,) in self.db.execute("SELECT png FROM image WHERE sample = ?", (number,))]
+        middles = [whole[len(whole) // 2 - _TRACE // 2 :][:_TRACE] for whole in (vector, *crops)]
+        return [*middles, source[-_TRACE:] + (image_mark or mark)]  # as they stand in the row, one after the other
+
+    def traces_of(self, subject: int) -> list[bytes]:
+        """The same of a subject."""
+        query = "SELECT name, enrolled, metadata, metadata_seal FROM subject WHERE id = ?"
+        name, enrolled, metadata, mark = self.db.execute(query, (subject,)).fetchone()
+        width = next(width for width in (1, 2, 3, 4, 6, 8) if subject < 1 << (8 * width - 1))  # of an id in an index
+        in_index = name.encode() + subject.to_bytes(width, "big")
+        return [(name + enrolled).encode(), in_index, metadata.encode()[-_TRACE:] + mark]
 
     def vector(self, number: int) -> bytes:
         """The bytes of one template."""
