@@ -179,6 +179,31 @@ def test_grouping_anew_keeps_what_was_said(album: Album, tmp_path: Path) -> None
     assert (grouped.new, grouped.merged) == ((), ())
 
 
+def test_undo_does_not_put_two_faces_of_one_photo_together(album: Album, tmp_path: Path) -> None:
+    add(album, *(photo(tmp_path / f"{look}.png", (1, look, GOOD)) for look in range(3)))
+    add(album, photo(tmp_path / "both.png", (1, 10, GOOD), (1, 11, GOOD)))
+    inside, outside = sorted((4, 5), key=lambda face: standing(album)[face] is None)
+    album.separate(inside, 1)
+    album.group(bar_at(POINTS))
+    assert standing(album)[outside] == 1, "it came when there was room"
+    album.undo()
+    assert (standing(album)[inside], standing(album)[outside]) == (1, None)
+
+
+def test_two_mediocre_faces_of_one_photo_do_not_join_one_group(album: Album, tmp_path: Path) -> None:
+    add(album, *(photo(tmp_path / f"{look}.png", (1, look, GOOD)) for look in range(4)),
+        photo(tmp_path / "both.png", (1, 10, MEDIOCRE), (1, 11, MEDIOCRE)))  # fmt: skip
+    assert [standing(album)[face] for face in (5, 6)].count(1) == 1
+
+
+def test_splitting_what_was_merged_lifts_the_merge(album: Album, tmp_path: Path) -> None:
+    add(album, *two_people(tmp_path))
+    album.merge(1, 2)
+    album.split(1, ["f1", "f5"])
+    album.group(bar_at(POINTS), anew=True)
+    assert not any({1, 2} <= faces or {5, 6} <= faces for faces in sets(album))
+
+
 def test_merging_what_was_split_lifts_the_split(album: Album, tmp_path: Path) -> None:
     add(album, *two_people(tmp_path))
     fresh = album.split(1, ["f1", "f2"])
