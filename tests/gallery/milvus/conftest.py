@@ -30,12 +30,12 @@ def server(milvus: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Iter
     """The real server; one that runs already where MIEN_TEST_MILVUS names it, such as milvus://127.0.0.1:19530."""
     running = os.environ.get("MIEN_TEST_MILVUS")
     if running:
-        yield SimpleNamespace(address=running)
+        yield SimpleNamespace(address=running, process=None)
         return
     started = milvus.Server(tmp_path_factory.mktemp("milvus"))
     started.start()
     yield started
-    started.kill()
+    started.stop()
 
 
 @pytest.fixture(scope="session")

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import fcntl
 import os
 import signal
+import socket
 import subprocess
 import time
 import urllib.error
@@ -16,7 +18,7 @@ import urllib.request
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 from uuid import uuid4
 
 import platformdirs
@@ -49,14 +51,18 @@ class Server:
     port: int = 0
     health: int = 0
     process: subprocess.Popen[bytes] | None = None
+    lock: IO[bytes] | None = None
 
     @property
     def address(self) -> str:
         return f"milvus://127.0.0.1:{self.port}"
 
     def start(self) -> None:
-        """Start and wait until it answers."""
+        """Start and wait until it answers; and before that for its turn: the server's own etcd has one fixed port, 2380."""
         binary = unpacked()
+        if self.lock is None:
+            self.lock = (CACHE / "one-at-a-time").open("wb")
+            fcntl.flock(self.lock, fcntl.LOCK_EX)
         self.port, self.health = configure(self.folder, self.port)
         environment = os.environ | {
             "DEPLOY_MODE": "STANDALONE",
@@ -93,6 +99,13 @@ class Server:
             self.process.send_signal(how)
             self.process.wait(30)
             self.process = None
+
+    def stop(self) -> None:
+        """End it for good."""
+        self.kill()
+        if self.lock is not None:
+            self.lock.close()
+            self.lock = None
 
 
 class Lite:
@@ -163,14 +176,23 @@ def configure(folder: Path, port: int = 0) -> tuple[int, int]:
     """Write the server's configuration; returns its (port, health port)."""
     import milvus
 
-    config = milvus.MilvusServerConfig(data_dir=str(folder), **({"proxy_port": port} if port else {}))
+    names = [name for name in milvus.MilvusServerConfig().configurable_items if name.endswith("_port")]
+    health, *free = free_ports(1 + len(names))
+    ports = dict(zip(names, free, strict=True)) | ({"proxy_port": port} if port else {})
+    config = milvus.MilvusServerConfig(data_dir=str(folder), **ports)
     for key, value in SETTINGS.items():
         config.set(key, value)
     config.resolve()
-    health, held = config.resolve_port(9091)
-    held.close()
-    config.cleanup_listen_ports()
-    return int(config.get("proxy_port")), int(health)
+    return int(config.get("proxy_port")), health
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports that nobody listens on."""
+    with contextlib.ExitStack() as held:
+        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [each.getsockname()[1] for each in sockets]
 
 
 def _die_with_parent() -> None:
