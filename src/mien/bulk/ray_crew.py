@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -176,10 +177,18 @@ def _connect(ray: Any, address: str) -> None:
         if address == "local":
             ray.init(include_dashboard=False, **options)
         else:
+            _knock(address)
             ray.init(address=address, **options)
-    except (ConnectionError, ValueError, RuntimeError) as error:
+    except (OSError, ValueError, RuntimeError) as error:
         told = f"The Ray cluster at {address} cannot be reached: {_line(error)}."
         raise UsageError(told, "Start it with `ray start --head`, or say --ray local.") from error
+
+
+def _knock(address: str) -> None:
+    """Raise OSError where nobody listens: Ray itself tries for many minutes."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if host and port.isdigit():
+        socket.create_connection((host, int(port)), timeout=10).close()
 
 
 def _line(error: Exception) -> str:
