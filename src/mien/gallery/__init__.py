@@ -37,8 +37,15 @@ __all__ = [
     "subject_name",
 ]
 
+
+def _on_milvus(address: str, create: bool, read_only: bool) -> BaseGallery:
+    from mien.gallery.milvus import open_milvus
+
+    return open_milvus(address, create, read_only)
+
+
 # The seam for engines that are no file: scheme -> opener(address, create, read_only).
-_OPENERS: dict[str, Callable[[str, bool, bool], BaseGallery]] = {}
+_OPENERS: dict[str, Callable[[str, bool, bool], BaseGallery]] = {"milvus": _on_milvus, "milvus+tls": _on_milvus}
 _SEALED = ("sealed+http",)  # matchers of sealed galleries
 
 
@@ -52,7 +59,8 @@ def open_gallery(
     """Open a gallery, or make one.
 
     where: None or ":memory:" keeps people in memory only; a name that ends in .sealed is the folder of a sealed gallery,
-    sealed+http://127.0.0.1:8765 the matcher of one; anything else is the path of one durable file.
+    sealed+http://127.0.0.1:8765 the matcher of one; milvus://host:19530/people a collection on a Milvus server;
+    anything else is the path of one durable file.
     create: make it if there is none. read_only: refuse every change; what is missing is then never made.
     keys: the folder of a sealed gallery's keys; by default what MIEN_KEYS names.
 
