@@ -19,6 +19,7 @@ VERBS = {
     "forget": "Erase a person from a gallery, with a receipt.",
     "calibrate": "Work out thresholds and their evidence from the gallery's own people.",
     "migrate": "Move a gallery to another embedder, from the crops it kept.",
+    "gate": "Measure whether an approximate search of a gallery would miss people.",
     "seal": "Encrypt a gallery so that it is searched without being decrypted.",
     "rotate": "Move a sealed gallery to new keys, and erase the old ones.",
     "serve-matcher": "Search a sealed gallery for others, in a process without keys.",
