@@ -203,7 +203,7 @@ class EmbeddedGallery(BaseGallery):
     def _change(self) -> Iterator[None]:
         """Be the one writer; on leaving, all is on the disk or nothing is."""
         self.require_write()
-        before = self._held.shelf.covered
+        before, done = self._held.shelf.covered, False
         try:
             with plain_errors(self._path):
                 with store.transaction(self._db, "IMMEDIATE"):
@@ -213,10 +213,10 @@ class EmbeddedGallery(BaseGallery):
                 self._held.shelf.settle()
                 with store.transaction(self._db, "DEFERRED"):
                     self._held.pull()
-        except BaseException:
-            if self._held.shelf.covered is not before:
+            done = True
+        finally:
+            if not done and self._held.shelf.covered is not before:
                 self._reset()  # what was done to the segments in memory is not what the file says
-            raise
 
     def _counts(self) -> tuple[int, int]:
         return self._held.head.subjects, self._held.head.samples
