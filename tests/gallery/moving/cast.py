@@ -31,7 +31,7 @@ class Projection:
         return (row / np.linalg.norm(row)).astype(np.float32)
 
 
-OLD, NEW = ("old", 1, 24), ("new", 2, 32)
+OLD, NEW = ("old", 1, 48), ("new", 2, 64)
 
 
 def old() -> Projection:
@@ -44,7 +44,8 @@ def new() -> Projection:
 
 def face(person: int, shot: int = 0, noise: float = 0.3, like: int | None = None) -> Face:
     """A crop of a person; `like` makes it one of somebody else under this person's number."""
-    base = np.random.default_rng(like if like is not None else person).random((SIDE, SIDE, 3))
+    half = np.random.default_rng(like if like is not None else person).random((4, 2, 3))
+    base = np.concatenate([half, half[:, ::-1]], 1).repeat(SIDE // 4, 0).repeat(SIDE // 4, 1)  # symmetric, as faces are
     grain = np.random.default_rng((person, shot, 7)).random((SIDE, SIDE, 3))
     pixels = np.rint(255 * ((1 - noise) * base + noise * grain)).astype(np.uint8)
     points = np.array([[3, 4], [8, 4], [6, 6], [4, 9], [8, 9]], np.float32)

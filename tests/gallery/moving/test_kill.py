@@ -65,8 +65,12 @@ def kill_often(path: Path, cast: Any, times: int) -> None:
     rng = random.Random(times)
     people, old, new = {f"p{n}" for n in range(4)}, cast.old(), cast.new()
     wanted, unsure, phases = set(people), set(), set()
+    began = time.monotonic()
+    prepare(path, new)
+    switch(path, new)
+    cycle = time.monotonic() - began  # however busy the machine is
     for trial in range(times):
-        said = run_and_kill(path, cast, 1000 * (trial + 1), rng.uniform(0.02, 0.6))
+        said = run_and_kill(path, cast, 1000 * (trial + 1), rng.uniform(0.05, 1.5) * cycle)
         assert not [line for line in said if line[0] == "!"]
         asked, gone = ({f"q{line[1:]}" for line in said if line[0] == sign} for sign in "?-")
         wanted = (wanted | {f"q{line[1:]}" for line in said if line[0] == "+"}) - asked

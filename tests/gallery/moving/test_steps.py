@@ -186,7 +186,7 @@ def test_forgetting_reaches_the_other_index_at_once(cast: SimpleNamespace, fille
         embedder.vector(cast.face(2, shot)).tobytes()[i : i + 16]
         for embedder in (old, new)
         for shot in (0, 1)
-        for i in range(0, 96, 16)
+        for i in range(0, 192, 16)
     ]
     words = [b"2-0.jpg", b"2-1.jpg"]
     assert all(trace in raw(path.parent) for trace in traces + words)
