@@ -13,6 +13,7 @@ import pytest
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 Pictures = Mapping[str, Path]
+SERVERS: list[object] = []  # they stop when nobody holds them
 
 
 def named(*names: str) -> Callable[[Pictures, Path], list[str]]:
@@ -35,8 +36,23 @@ def face_model(have: Pictures, folder: Path) -> list[str]:
     return [str(data / "ict_face_model_light.npz")]
 
 
+def on_milvus(have: Pictures, folder: Path) -> list[str]:
+    """The address of a gallery on milvus-lite, which answers from a thread of this process."""
+    pytest.importorskip("milvus_lite", reason="milvus-lite is absent")
+    from milvus_lite.adapter.grpc.server import start_server_in_thread
+
+    server, _, port = start_server_in_thread(data_dir=str(folder / "data"), host="127.0.0.1", port=0)
+    SERVERS.append(server)
+    return [f"milvus://127.0.0.1:{port}/people"]
+
+
 # An example: its arguments, words it prints, words it must not print.
 RUNS: Mapping[str, tuple[Callable[[Pictures, Path], list[str]], Sequence[str], Sequence[str]]] = {
+    "migration.py": (
+        named("obama", "obama2", "biden"),
+        ["waiting: 1 person", "caught up: 3", "Safe as far", "new space: True ['ana', 'ben']", "again: True ['ana']"],
+        ["False"],
+    ),
     "audit_longitudinal.py": (named(), ["sd_between_days", "Scores of all people shifted at once about 20"], ["nan"]),
     "audit_attack.py": (named(), ["The worst species (mask", "max APCER", "BPCER20"], ["nan"]),
     "audit_fairness.py": (named(), ["site: FMR max/min", "differs between groups beyond chance"], ["nan", "inf"]),
@@ -45,13 +61,30 @@ RUNS: Mapping[str, tuple[Callable[[Pictures, Path], list[str]], Sequence[str], S
         ["bars: of 29 requirements", "not stated: ", "report.html"],
         ["nan"],
     ),
+    "filters.py": (named(), ["20 of 300 people", "among them: person 40"], ["others: person 40"]),
+    "cluster.py": (
+        named("obama", "biden", "obama2", "obama3"),
+        ["4 photos, 4 faces, 1 groups", "4 seen before", "enrolled: [('Ana', 3)]", "taken back: name 1 Ana"],
+        ["biden.jpg"],
+    ),
+    "dedupe.py": (
+        named(),
+        ["one person twice? alias of p7 and p7", "another person? 0.jpg of p9; it resembles p33", "merged: 5 pictures"],
+        ["nan"],
+    ),
     "ten_lines.py": (named("obama", "obama2", "biden", "obama3"), ["accept ana"], ["ben"]),
     "compat_face_recognition.py": (named("obama", "biden", "obama2"), ["obama at "], ["biden at ", "nobody"]),
     "audit_affect.py": (lambda have, folder: [str(folder)], ["UAR 0.", "of 20 people", "report.html"], ["nan"]),
+    "milvus.py": (
+        on_milvus,
+        ["101 people, 102 templates", "again: 0 new", "nearest: ana 1.0 exact: True", "there: False"],
+        [],
+    ),
     "sealed.py": (named(), ["100 templates sealed", "sealed: p42", "nearest now: True", "new keys: True"], ["False"]),
     "compat_deepface.py": (pair_and_folder, ["same person", "obama2.jpg", "obama3.jpg"], ["not the same", "biden.jpg"]),
     "expressions.py": (named("obama", "biden"), ["obama.jpg at 0.0 s"], ["nan", "Traceback"]),
     "synthetic_faces.py": (face_model, ["synthetic: 6 clips", "The side is right in 6 of 6 clips."], ["nan"]),
+    "growth.py": (named(), ["300 people", "3,000 people", "predicted", "3000 is the size", "mien calibrate"], ["nan"]),
     "audit_verification.py": (named(), ["Accepting 1 in 1,000 impostors", "TAR at FMR 0.01", "Refused"], ["nan"]),
 }
 
