@@ -28,6 +28,16 @@ def pair_and_folder(have: Pictures, folder: Path) -> list[str]:
     return [str(have["obama"]), str(have["obama2"]), str(folder)]
 
 
+def folder_per_person(have: Pictures, folder: Path) -> list[str]:
+    """A folder with a folder per person, and an empty file in one."""
+    for person, names in {"ana": ("obama", "obama2"), "ben": ("biden",)}.items():
+        (folder / person).mkdir()
+        for name in names:
+            shutil.copy(have[name], folder / person)
+    (folder / "ben" / "empty.jpg").touch()
+    return [str(folder)]
+
+
 def face_model(have: Pictures, folder: Path) -> list[str]:
     """The file of the morphable face, where it is at hand."""
     data = Path(os.environ.get("MIEN_TEST_DATA", EXAMPLES.parents[1] / "shared" / "data"))
@@ -71,6 +81,11 @@ RUNS: Mapping[str, tuple[Callable[[Pictures, Path], list[str]], Sequence[str], S
         named(),
         ["one person twice? alias of p7 and p7", "another person? 0.jpg of p9; it resembles p33", "merged: 5 pictures"],
         ["nan"],
+    ),
+    "bulk.py": (
+        folder_per_person,
+        ["refused: ", "first: 3 new templates of 2 people, 1 failed", "again: 3 finished before, 0 looked at, 1 people"],
+        [],
     ),
     "ten_lines.py": (named("obama", "obama2", "biden", "obama3"), ["accept ana"], ["ben"]),
     "compat_face_recognition.py": (named("obama", "biden", "obama2"), ["obama at "], ["biden at ", "nobody"]),
