@@ -272,42 +272,65 @@ int scan_many(const Kernel *kernel, const Block *block, int64_t width, int64_t b
 
 /* ---- encoding ---- */
 
-static float above(const double *parts) {
+#define LANES 8 /* partial sums, so that compilers may use vectors; their order is fixed all the same */
+#define LONGEST (1 << 15)
+
+static double added(const double *parts) {
     double sum = 0;
-    for (int k = 0; k < 8; k++) sum += parts[k];
-    return (float)(sqrt(sum) * (1 + 0x1p-22) + 0x1p-100);
+    for (int k = 0; k < LANES; k++) sum += parts[k];
+    return sum;
+}
+
+static float above(const double *parts) { return (float)(sqrt(added(parts)) * (1 + 0x1p-22) + 0x1p-100); }
+
+/* How far a row is from its codes and from their upper halves. */
+static void measure(const float *values, const uint8_t *codes, int64_t dimension, double scale, float *fine, float *rough) {
+    double near[LANES] = {0}, far[LANES] = {0};
+    for (int64_t j = 0; j < dimension; j += LANES) {
+        const int64_t some = dimension - j < LANES ? dimension - j : LANES;
+        float x[LANES] = {0};
+        int32_t whole[LANES] = {0}, half[LANES] = {0};
+        for (int64_t k = 0; k < some; k++) {
+            x[k] = values[j + k];
+            whole[k] = codes[j + k] - 128;
+            half[k] = (codes[j + k] & 240) - 120;
+        }
+        for (int k = 0; k < LANES; k++) {
+            const double error = x[k] - scale * whole[k], gross = x[k] - scale * half[k];
+            near[k] += error * error;
+            far[k] += gross * gross;
+        }
+    }
+    *fine = above(near);
+    *rough = above(far);
 }
 
 int64_t encode_rows(const float *values, int64_t rows, int64_t dimension, int64_t width, Target target, double *length) {
+    uint8_t codes[LONGEST];
     for (int64_t i = 0; i < rows; i++, values += dimension) {
-        double square[8] = {0}, fine[8] = {0}, rough[8] = {0}, sum = 0;
+        double square[LANES] = {0};
         float peak = 0;
         for (int64_t j = 0; j < dimension; j++) {
             const float size = fabsf(values[j]);
-            square[j & 7] += (double)values[j] * values[j];
+            square[j % LANES] += (double)values[j] * values[j];
             peak = size > peak ? size : peak;
         }
-        for (int k = 0; k < 8; k++) sum += square[k];
-        *length = sqrt(sum);
+        *length = sqrt(added(square));
         if (!(*length <= REACH)) return i;
         const int tiny = peak < 0x1p-100f;
         const float scale = tiny ? 0 : peak / 127.0f, times = tiny ? 0 : 127.0f / peak;
-        uint8_t *high = target.high + i * width, *low = target.low + i * width;
-        memset(high, 0x88, (size_t)width); /* where padded: code 128 */
-        memset(low, 0, (size_t)width);
-        for (int64_t j = 0; j < dimension; j++) {
-            const int32_t number = (int32_t)magic(values[j] * times), code = number + 128, half = code >> 4;
-            const double error = values[j] - (double)scale * number, gross = values[j] - (double)scale * (16 * half - 120);
-            const int64_t at = j / 128 * 64 + j % 64;
-            const int shift = j % 128 < 64 ? 0 : 4;
-            high[at] = (uint8_t)((high[at] & ~(15 << shift)) | half << shift);
-            low[at] = (uint8_t)(low[at] | (code & 15) << shift);
-            fine[j & 7] += error * error;
-            rough[j & 7] += gross * gross;
+        for (int64_t j = 0; j < dimension; j++) codes[j] = (uint8_t)((int32_t)magic(values[j] * times) + 128);
+        memset(codes + dimension, 128, (size_t)(2 * width - dimension));
+        for (int64_t g = 0; g < width; g += 64) {
+            uint8_t *high = target.high + i * width + g, *low = target.low + i * width + g;
+            const uint8_t *lower = codes + 2 * g, *upper = lower + 64;
+            for (int j = 0; j < 64; j++) {
+                high[j] = (uint8_t)(lower[j] >> 4 | (upper[j] & 240));
+                low[j] = (uint8_t)((lower[j] & 15) | upper[j] << 4);
+            }
         }
-        target.residuals[i] = above(fine);
-        target.coarse[i] = above(rough);
-        target.scales[i] = scale;
+        measure(values, codes, dimension, scale, target.residuals + i, target.coarse + i);
+        target.scales[i] = scale; /* last: until now the row was dead, or what it was */
     }
     return rows;
 }

@@ -120,7 +120,7 @@ static PyObject *scan(PyObject *module, PyObject *args) {
         return NULL;
     const Kernel *kernel = kernel_named(name);
     if (!kernel) return NULL;
-    if (width < 64 || width % 64 || dimension < 1 || dimension > 2 * width || wanted < 1) {
+    if (width < 64 || width % 64 || width > 1 << 14 || dimension < 1 || dimension > 2 * width || wanted < 1) {
         PyErr_SetString(PyExc_ValueError, "dimension, width or number of rows out of range");
         return NULL;
     }
@@ -176,7 +176,7 @@ static PyObject *encode(PyObject *module, PyObject *args) {
     if (!PyArg_ParseTuple(args, "OnnO", &vectors, &dimension, &width, &tuple)) return NULL;
     Py_buffer source, views[PARTS];
     Block block;
-    if (width < 64 || width % 64 || dimension < 1 || dimension > 2 * width) {
+    if (width < 64 || width % 64 || width > 1 << 14 || dimension < 1 || dimension > 2 * width) {
         PyErr_SetString(PyExc_ValueError, "dimension or width out of range");
         return NULL;
     }
