@@ -45,7 +45,7 @@ SETTINGS = {
 
 @dataclass
 class Server:
-    """One server process over one data folder. `kill` and `start` keep the folder and, where it is free, the port."""
+    """One server process over one data folder. `kill` and `start` keep the folder and the ports."""
 
     folder: Path
     port: int = 0
@@ -63,7 +63,8 @@ class Server:
         if self.lock is None:
             self.lock = (CACHE / "one-at-a-time").open("wb")
             fcntl.flock(self.lock, fcntl.LOCK_EX)
-        self.port, self.health = configure(self.folder, self.port)
+        if not self.port:  # a killed server comes back where it was
+            self.port, self.health = configure(self.folder)
         environment = os.environ | {
             "DEPLOY_MODE": "STANDALONE",
             "METRICS_PORT": str(self.health),
@@ -172,14 +173,13 @@ def unpacked() -> Path:
     return CACHE / "bin" / "milvus"
 
 
-def configure(folder: Path, port: int = 0) -> tuple[int, int]:
+def configure(folder: Path) -> tuple[int, int]:
     """Write the server's configuration; returns its (port, health port)."""
     import milvus
 
     names = [name for name in milvus.MilvusServerConfig().configurable_items if name.endswith("_port")]
     health, *free = free_ports(1 + len(names))
-    ports = dict(zip(names, free, strict=True)) | ({"proxy_port": port} if port else {})
-    config = milvus.MilvusServerConfig(data_dir=str(folder), **ports)
+    config = milvus.MilvusServerConfig(data_dir=str(folder), **dict(zip(names, free, strict=True)))
     for key, value in SETTINGS.items():
         config.set(key, value)
     config.resolve()

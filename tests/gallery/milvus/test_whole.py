@@ -239,6 +239,25 @@ def test_answers_are_those_of_memory(galleries: Any) -> None:
         )
 
 
+def test_filters_mean_the_same_whatever_the_server_makes_of_json(galleries: Any) -> None:
+    notes: list[dict[str, Any]] = [
+        {"n": 3}, {"n": 3.0}, {"n": True}, {"n": "3"}, {"n": None}, {}, {"n": [3]}, {"n": 10**30}, {"n": 2**53 + 1},
+        {"m": {"n": "\U0001f642"}}, {"m": {"n": "\ud800"}}, {"m": {"n": "a\x00b"}}, {"m": {"n": "é"}, "n": 4},
+    ]  # fmt: skip
+    remote, memory = galleries.open(), MemoryGallery()
+    for gallery in (remote, memory):
+        gallery.enrol_many([(f"p{number}", [of(1, number)]) for number in range(len(notes))])
+        for number, metadata in enumerate(notes):
+            gallery.enrol(f"p{number}", [], metadata)
+        gallery.enrol("p0", [], {"n": 5})  # what was noted before counts no more
+    texts = ["n = 3", "not n = 3", "n > 2 and n < 4", "n >= 9007199254740993", "exists n", "not exists n", "n = true",
+             "m.n starts with 'a'", "not m.n = 'é'", "subject starts with 'p1'", "n in (3, 4, 5)", "n != 3"]  # fmt: skip
+    for text in texts:
+        where = parse(text)
+        wanted = memory.search(of(1, 0).template, 99, where=where)
+        assert remote.search(of(1, 0).template, 99, where=where) == wanted, text
+
+
 def test_more_ties_than_the_server_hands_out(galleries: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(searching, "LIMIT", 24)
     remote, memory = galleries.open(), MemoryGallery()

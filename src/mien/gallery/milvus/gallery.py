@@ -133,10 +133,7 @@ class MilvusGallery(BaseGallery):
             return Nobody()
         if where is None:
             return RemoteView(self._tables, self._batches)
-        held = self._holdings.everybody(self._head, self._level)
-        people = {owner: each.person() for owner, each in held.items()}
-        meant = [owner for owner, one in people.items() if where.matches(one.subject, one.metadata, one.enrolled)]
-        return RemoteView(self._tables, self._batches, frozenset(meant))
+        return RemoteView(self._tables, self._batches, self._holdings.matching(where, self._level))
 
     def _add(self, newcomers: Sequence[Newcomer]) -> int:
         self._may_write()

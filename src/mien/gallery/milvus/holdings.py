@@ -10,7 +10,9 @@ from typing import Any
 from mien.gallery.milvus.batches import Batches
 from mien.gallery.milvus.layout import BRIEF, OWNER, PERSON, SAMPLE, Key, sample_of
 from mien.gallery.milvus.tables import Head, Tables
+from mien.gallery.where_milvus import where_milvus
 from mien.types import Person, Sample
+from mien.where import Where
 
 _OWNERS = 400  # asked about at a time
 _PEOPLE = 32  # whose vectors and crops are read at a time
@@ -43,6 +45,11 @@ class Held:
         """When the subject was enrolled first."""
         note = self.note()
         return str(note["enrolled"] if note is not None else self.kept()[0]["enrolled"])
+
+    def fits(self, where: Where) -> bool:
+        """Whether a filter is true of the subject."""
+        note = self.note()
+        return note is not None and where.matches(note["subject"], json.loads(self.metadata()), note["enrolled"])
 
     def person(self) -> Person:
         """As a listing shows it."""
@@ -78,6 +85,16 @@ class Holdings:
             for page in self._link.pages(self._tables.people, "", BRIEF, level):
                 self._sort(found, page, level, "rows")
         return {owner: held for owner, held in found.items() if held.rows}
+
+    def matching(self, where: Where, level: str) -> frozenset[str]:
+        """Owners of whom a filter is true. The server is asked for those of whom it may be; here it is decided."""
+        asked = where_milvus(where).text
+        owners: set[str] = set()
+        chosen = f'kind == "person" and ({asked} or opaque == "1")'
+        for page in self._link.pages(self._tables.records, chosen, ["id"], level):
+            owners |= {row["id"][1 : 1 + OWNER] for row in page}
+        held = self.of(sorted(owners), None, level)  # somebody may have several notes, of which the newest counts
+        return frozenset(owner for owner in held if held[owner].fits(where))
 
     def names(self, head: Head | None, level: str) -> dict[str, str]:
         """{owner: name} of all, by name."""

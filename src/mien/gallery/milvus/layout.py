@@ -12,6 +12,8 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import re
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +28,7 @@ OWNER, DIGEST, BATCH = 20, 20, 12  # characters of the parts of a key
 CHUNK = 60_000  # characters of a crop in one row; the server takes 65,535
 LONGEST_SOURCE = 60_000  # bytes
 DUMMY = [1.0, 0.0]
+_ODD = re.compile(r"\d{16}|\\u0000|\\ud[89a-f]")  # numbers beyond 53 bits, NUL, characters beyond the first plane
 SAMPLE = ["id", "vector", "subject", "quality", "source", "place", "enrolled", "image", "seal"]
 BRIEF = ["id", "subject", "place", "enrolled", "image"]
 PERSON = ["id", "subject", "place", "enrolled", "text"]
@@ -144,7 +147,7 @@ def person_row(owner: str, batch: str, subject: str, metadata: str, noted: int, 
         "place": noted,
         "enrolled": enrolled,
         "text": metadata[1:-1],
-        "meta": _filterable(metadata),
+        **_filterable(metadata),
     }
 
 
@@ -156,16 +159,16 @@ def crop_row(key: str, number: int, piece: str) -> dict[str, Any]:
 
 def record(key: str, kind: str, owner: str = "", batch: str = "") -> dict[str, Any]:
     """A row of the records with nothing in it yet."""
-    blank = {"subject": "", "place": 0, "enrolled": "", "text": "", "meta": "{}"}
+    blank = {"subject": "", "place": 0, "enrolled": "", "text": "", "metadata": "{}", "opaque": ""}
     return {"id": key, "vector": DUMMY, "kind": kind, "owner": owner, "batch": batch, **blank}
 
 
-def _filterable(metadata: str) -> str:
-    """Metadata that the server can look into; {} where it holds what the server takes no JSON for."""
+def _filterable(metadata: str) -> dict[str, str]:
+    """Metadata that the server can look into. What it may read otherwise than it was meant is not shown to it."""
     import orjson
 
-    try:
-        orjson.loads(metadata)
-    except ValueError:
-        return "{}"
-    return metadata
+    plain = len(metadata) < CHUNK and not _ODD.search(metadata)
+    with suppress(ValueError):
+        if plain and orjson.loads(metadata) is not None:
+            return {"metadata": metadata, "opaque": ""}
+    return {"metadata": "{}", "opaque": "1"}

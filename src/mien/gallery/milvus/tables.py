@@ -131,8 +131,8 @@ class Tables:
         schema.add_field("id", kind.VARCHAR, max_length=96, is_primary=True)
         schema.add_field("vector", kind.FLOAT_VECTOR, dim=2)
         schema.add_field("place", kind.INT64)
-        schema.add_field("meta", kind.JSON)
-        lengths = {"kind": 16, "owner": 32, "batch": 32, "subject": 2048, "enrolled": 64, "text": _TEXT}
+        schema.add_field("metadata", kind.JSON)
+        lengths = {"kind": 16, "owner": 32, "batch": 32, "subject": 2048, "enrolled": 64, "opaque": 1, "text": _TEXT}
         for name, length in lengths.items():
             schema.add_field(name, kind.VARCHAR, max_length=length)
         self._create(self.records, schema, {"mien.format": FORMAT})
