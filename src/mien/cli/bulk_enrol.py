@@ -113,7 +113,10 @@ def _answer(
         ("photos", f"{outcome.photos}: {outcome.samples} enrolled{earlier}, {outcome.failed} failed"),
         ("templates", f"{outcome.added} new, {outcome.known} that were there"),
         ("poor", f"{outcome.poor} to know somebody by; better ones would help" if outcome.poor else "none"),
-        ("speed", f"{outcome.rate:.1f} photos/s by {outcome.workers} in {_long(outcome.seconds)}"),
+        (
+            "speed",
+            f"{outcome.rate:.1f} photos/s by {outcome.workers} in {_long(outcome.seconds)}" if outcome.looked else "",
+        ),
     ]
     out.answer(record, lines)
     out.passed(outcome.passed)
