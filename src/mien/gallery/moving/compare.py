@@ -342,10 +342,10 @@ def _verdict(look: list[str], people: int, probes: int, altered_copies: int) -> 
     if not probes:
         what = f"only changed copies of {altered_copies} single crops were" if altered_copies else "nothing could be"
         return "unclear", f"Cannot tell: {what} probed, and no person has two crops to hold against each other."
-    bound = 100 * _wilson(0.0, people)[1]
+    bound, noun = 100 * _wilson(0.0, people)[1], "person" if people == 1 else "people"
     return (
         "safe",
-        f"Safe as far as these pictures show: {probes} probes of {people} people, nobody is lost, rejected or newly confused"
+        f"Safe as far as these pictures show: {probes} probes of {people} {noun}, nobody is lost, rejected or newly confused"
         f" (with so many people, at most {bound:.2g} % of people at 95 % confidence).",
     )
 
