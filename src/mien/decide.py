@@ -105,9 +105,8 @@ class Policy:
     def sized(self, points: Sequence[OperatingPoint], people: int) -> OperatingPoint | None:
         """The point of `points` to identify at by cosine in a gallery of `people` subjects, if one serves.
 
-        Such points are kept for several sizes of gallery, and one serves galleries up to its own size, never larger ones.
-        Nothing is interpolated: the next larger size serves, and the next stricter rate, so the threshold is never looser
-        than the evidence for this size."""
+        One serves galleries up to the size it is for, never larger ones. Nothing is interpolated: the next larger size
+        serves, and the next stricter rate, so the threshold is never looser than the evidence for this size."""
         serving = [point for point in self._of_searches(points, "cosine") if people <= point.subjects]
         return min(serving, key=lambda point: (point.subjects, -(point.fpir or 0))) if serving else None
 
@@ -125,11 +124,16 @@ class Policy:
         held = self.reached(card, templates)
         if not kept and (held or not any(map(_stands, card))):
             return None
-        known = ", ".join(f"{size:,}" for size in sorted({point.subjects for point in kept}))
-        said = f"thresholds kept in {where} are for {known} people and no longer hold for the {people:,} enrolled"
+        spans = [(SHRUNK * p.subjects, GROWN * p.subjects) if p.score == "relative" else (1, p.subjects) for p in kept]
+        least = min((math.ceil(low) for low, _ in spans), default=0)
+        most = max((int(top) for _, top in spans), default=0)
+        said = f"thresholds kept in {where} hold for {least:,} to {most:,} people, and {people:,} are enrolled"
         if not kept:
             said = f"{templates:,} templates in {where} have outgrown the model card"
-        now = "the model card's miss more people" if held else self._outgrown(card, templates)
+        more = (
+            f"more than the {in_words(self.fpir or IDENTIFY_FPIR)} strangers wanted may be taken for somebody enrolled"
+        )
+        now = "the model card's, which miss more people, are used" if held else more
         return f"{said}: {now}. Calibrate on the people enrolled: mien calibrate {where} --keep"
 
     def _of_searches(self, points: Sequence[OperatingPoint], score: Score) -> list[OperatingPoint]:
@@ -143,11 +147,6 @@ class Policy:
             if point.score == score and point.fpir is not None and point.fpir <= target
             if supports(point.fpir, point.subjects if score == "relative" else point.comparisons)
         ]
-
-    def _outgrown(self, card: Sequence[OperatingPoint], templates: int) -> str:
-        strictest = min((_rate_of(point) for point in card if _stands(point)), default=1.0)
-        named, wanted = expected_fpir(strictest, templates), self.fpir or IDENTIFY_FPIR
-        return f"about {in_words(named)} strangers would be taken for somebody enrolled, {in_words(wanted)} is wanted"
 
     def _rate(self, gallery_size: int) -> float:
         """The false-match rate per comparison that the target amounts to."""

@@ -181,7 +181,7 @@ def test_a_warning_when_no_threshold_fits_and_only_then() -> None:
     for size in (1, 300, 3000):
         assert Policy().growth_warning(kept, (), size, size, "people.db") is None
     said = Policy().growth_warning(kept, (), 3001, 3001, "people.db")
-    assert said is not None and "no longer hold for the 3,001 enrolled" in said
+    assert said is not None and "hold for 1 to 3,000 people, and 3,001 are enrolled" in said
     assert said.endswith("mien calibrate people.db --keep")
     assert Policy(fmr=1e-3).growth_warning(kept, (), 3001, 3001, "people.db") is None
     assert Policy().growth_warning((), (), 3001, 3001, "people.db") is None, "no evidence at all is another matter"

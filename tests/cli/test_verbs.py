@@ -21,7 +21,7 @@ from mien.cli import scenes
 from mien.cli.group import group
 from mien.cli.selftest import drawn_face
 from mien.media import write_image
-from mien.types import Frame, Sample, Template
+from mien.types import Frame, OperatingPoint, Sample, Template
 
 pytestmark = pytest.mark.usefixtures("one_engine")
 
@@ -277,6 +277,53 @@ def test_a_calibrated_gallery_identifies_by_who_stands_out(
     assert (row["compared"], row["fmr"]) == ("relative", "")
     by_hand = told("identify", path, pictures["obama3"], "--threshold", "0.5")["decisions"][0]
     assert (by_hand["threshold"]["score"], by_hand["score"]) == ("cosine", by_hand["matches"][0]["score"])
+
+
+def test_a_gallery_that_outgrew_its_thresholds_says_so_once(
+    pictures: dict[str, Path], shared_engine: Engine, tmp_path: Path
+) -> None:
+    """Thresholds of 300 people, of whom some go: below three quarters."""
+    path, space = tmp_path / "people.db", shared_engine.embedder.space
+    vectors = np.random.default_rng(5).normal(size=(302, 128)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    with open_gallery(path) as gallery:
+        for number in range(30):
+            gallery.enrol(f"p{number}", [Sample(Template(vectors[number], space))])
+        point = OperatingPoint(0.4, None, 0.0, 0.03, 300, 300, "people.db", space, fpir=0.01, score="relative")
+        gallery.keep_points([point])
+        for number in range(30, 250):
+            gallery.enrol(f"p{number}", [Sample(Template(vectors[number], space))])
+        assert shared_engine.growth_warning(gallery) is None, "from 225 people on"
+    assert told("people", path)["warnings"] == [] == told("identify", path, pictures["obama"])["warnings"]
+    for number in range(26):
+        run("forget", path, f"p{number}", "--yes")
+    result = run("identify", path, pictures["obama"], pictures["obama2"])
+    assert result.stderr.count("hold for 225 to 3,000 people, and 224 are enrolled") == 1
+    assert f"mien calibrate {path} --keep" in result.stderr
+    assert "the model card's, which miss more people, are used" in told("people", path)["warnings"][0]
+    assert "224 are enrolled" in run("doctor", path).stdout
+
+
+def test_calibrate_tells_thresholds_per_size_and_draws_them(tmp_path: Path, shared_engine: Engine) -> None:
+    path, space = tmp_path / "people.db", shared_engine.embedder.space
+    vectors = np.random.default_rng(6).normal(size=(120, 128)).astype(np.float32)
+    with open_gallery(path) as gallery:
+        for number, vector in enumerate(vectors / np.linalg.norm(vectors, axis=1, keepdims=True)):
+            gallery.enrol(f"p{number}", [Sample(Template(vector, space))])
+    drawn = tmp_path / "growth.svg"
+    answer = told("calibrate", path, "--sizes", "60,1200,1201", "--fpir", "0.1", "-o", drawn)
+    assert [(one["size"], one["predicted"], one["missed"]) for one in answer["sizes"]] == [
+        (60, False, None), (1200, True, None)]  # fmt: skip
+    assert [(one["size"], one["fpir"]) for one in answer["refused"]] == [(1201, 0.1)]
+    assert "beyond the evidence of 120" in answer["refused"][0]["reason"]
+    assert drawn.read_text("utf8").startswith("<svg")
+    rows = list(csv.DictReader(io.StringIO(run("calibrate", path, "--sizes", "60", "--fpir", "0.1", "--csv").stdout)))
+    assert [row["people"] for row in rows] == ["60"]
+    assert run("calibrate", path, "-o", tmp_path / "growth.png").exit_code == 64
+    run("calibrate", path, "--keep", "--fpir", "0.1")
+    with open_gallery(path, read_only=True) as gallery:
+        assert {point.subjects for point in gallery.points if point.fpir and point.score == "cosine"} == {
+            60, 120, 180, 240, 360, 600, 840, 1200}  # fmt: skip
 
 
 def test_ctrl_c_leaves_what_is_done(tmp_path: Path) -> None:

@@ -140,7 +140,8 @@ def _chances(size: int, whole: int, count: int) -> F64:
 
 
 class Growth:
-    """The share of strangers named at any threshold and size of gallery, with intervals.
+    """The share of strangers named at any threshold and size of gallery, with intervals. A search that leaves out its own
+    person stands for one of the whole gallery.
 
     Raises EvidenceError for fewer than LEAST people. Intervals come from halves of the people, drawn without putting back:
     what differs between halves of a sample differs as much between samples of that size. Drawing with replacement would
@@ -196,11 +197,11 @@ class Growth:
         return float(self._counted.named(min(size, self.size), at)[0])
 
     def _moved(self, size: int) -> float:
-        return self.rise * float(np.log(max(size / self.size, 1.0)))
+        return self.rise * float(np.log(max(size / self.people, 1.0)))
 
     def _spread(self, size: int, rate: float) -> float:
         """Standard deviation of the threshold that names a share `rate`."""
-        further = float(np.log(max(size / self.size, 1.0)))
+        further = float(np.log(max(size / self.people, 1.0)))
         moved = np.stack([at + rise * further for at, rise in self._halves])
         spread = moved.std(0, ddof=1)
         return float(np.interp(np.log(max(rate, 1e-9)), np.log(self._rates), spread))
