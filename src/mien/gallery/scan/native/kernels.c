@@ -27,27 +27,41 @@ INLINE int tops_body(const int32_t *sums, int64_t rows, const float *scales, con
     return any;
 }
 
-/* ---- portable ---- */
+/* ---- portable: loops that compilers turn into vector instructions, with products of 16 bits ---- */
+
+static inline int32_t sum64(const uint8_t *bytes, const int8_t *factors) {
+    int32_t sum = 0;
+    for (int j = 0; j < 64; j++) sum += (int16_t)bytes[j] * (int16_t)factors[j];
+    return sum;
+}
 
 static void halves_portable(const uint8_t *high, int64_t width, int64_t rows, const int8_t *first, int32_t *out) {
+    uint8_t lower[64], upper[64];
     for (int64_t i = 0; i < rows; i++, high += width) {
         int32_t sum = 0;
-        for (int64_t g = 0; g < width; g += 64)
-            for (int j = 0; j < 64; j++)
-                sum += (high[g + j] & 15) * first[2 * g + j] + (high[g + j] >> 4) * first[2 * g + 64 + j];
+        for (int64_t g = 0; g < width; g += 64) {
+            for (int j = 0; j < 64; j++) {
+                lower[j] = high[g + j] & 15;
+                upper[j] = high[g + j] >> 4;
+            }
+            sum += sum64(lower, first + 2 * g) + sum64(upper, first + 2 * g + 64);
+        }
         out[i] = sum;
     }
 }
 
 static void codes_portable(const uint8_t *high, const uint8_t *low, int64_t width, int64_t rows, const int8_t *first,
                            int32_t *out) {
+    uint8_t lower[64], upper[64];
     for (int64_t i = 0; i < rows; i++, high += width, low += width) {
         int32_t sum = 0;
-        for (int64_t g = 0; g < width; g += 64)
+        for (int64_t g = 0; g < width; g += 64) {
             for (int j = 0; j < 64; j++) {
-                const int h = high[g + j], l = low[g + j];
-                sum += ((h << 4 & 240) | (l & 15)) * first[2 * g + j] + ((h & 240) | l >> 4) * first[2 * g + 64 + j];
+                lower[j] = (uint8_t)(high[g + j] << 4 | (low[g + j] & 15));
+                upper[j] = (uint8_t)((high[g + j] & 240) | low[g + j] >> 4);
             }
+            sum += sum64(lower, first + 2 * g) + sum64(upper, first + 2 * g + 64);
+        }
         out[i] = sum;
     }
 }
