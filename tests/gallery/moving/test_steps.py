@@ -328,7 +328,7 @@ def test_enrolling_goes_on_while_the_gallery_is_switched(cast: SimpleNamespace, 
     def work() -> None:
         with EmbeddedGallery(path) as gallery:
             number = 100
-            while not done.is_set() and number < 400:
+            while not done.is_set() and number < 200:
                 here = old if gallery.space == old.space else new
                 try:
                     gallery.enrol(f"q{number}", [cast.sample(here, number)])
