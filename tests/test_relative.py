@@ -12,7 +12,7 @@ from mien import Engine, Frame, Policy, calibrate, models, open_gallery
 from mien.decide import relative
 from mien.gallery import BaseGallery
 from mien.protocols import Needs
-from mien.types import Clip, Decision, Face, Reading, Sample, Template
+from mien.types import Clip, Decision, Face, OperatingPoint, Reading, Sample, Template
 
 SPACE = models.card("dlib_resnet").operating_points[-1].space
 POINTS = np.array([[8, 8], [16, 8], [12, 12], [8, 16], [16, 16]], np.float32)
@@ -172,3 +172,25 @@ def test_people_who_leave_the_gallery_while_a_camera_runs(engine: Engine) -> Non
     assert first.threshold is not None and first.threshold.score == "relative"
     assert second.threshold is not None and second.threshold.score == "cosine"
     assert (first.subject, second.subject) == ("p299", "p299")
+
+
+def test_enrolling_past_the_size_that_thresholds_hold_for_says_so_once(engine: Engine) -> None:
+    vectors = crowd(23, seed=4)
+    people = enrolled(open_gallery(), vectors[:20])
+    people.keep_points([OperatingPoint(0.99, None, 0.0, 0.02, 300, 20, "people.db", SPACE, fpir=0.01, score="cosine")])
+    assert engine.growth_warning(people) is None
+    said = [engine.enrol(people, f"new {number}", [seen_as(vectors[number])]).warnings for number in (20, 21)]
+    assert [sum("hold for 1 to 20 people, and 21 are enrolled" in line for line in lines) for lines in said] == [1, 0]
+    before = identified(engine, vectors[0], enrolled_with(people.points, vectors[:20]))
+    assert before.threshold is not None and before.threshold.subjects == 20
+    assert (
+        "where 1 in 100 strangers would be named in a gallery of 20 people, as measured on people.db"
+        in before.reasons[0]
+    )
+    assert "22 are enrolled" in (engine.growth_warning(people) or "")
+
+
+def enrolled_with(points: Sequence[OperatingPoint], vectors: np.ndarray) -> BaseGallery:
+    people = enrolled(open_gallery(), vectors)
+    people.keep_points(points)
+    return people
