@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import random
 import signal
 import subprocess
@@ -158,7 +157,7 @@ def test_a_killed_and_restarted_server_loses_nothing_it_acknowledged(own: Any, s
     gallery.enrol("anchor", [Sample(template(10_001))], {"badge": 7})
     done: list[int] = []
     for turn in range(2):
-        process = writer(address, 1_000 * turn, 1_000 * turn + 300, 5)
+        process = writer(address, 1_000 * turn, 1_000 * turn + 100, 5)
         go(process)
         assert process.stdout is not None
         done += [int(process.stdout.readline()) for _ in range(3)]
@@ -169,10 +168,10 @@ def test_a_killed_and_restarted_server_loses_nothing_it_acknowledged(own: Any, s
     people = {person.subject: person for person in gallery.people()}
     assert sorted(people) == sorted(["anchor", *(f"p{start + step}" for start in done for step in range(5))])
     assert (people["anchor"].metadata, people["anchor"].samples) == ({"badge": 7}, 1)
-    assert len(done) == 120
-    for number in (0, 299, 1_000, 1_299):
+    assert len(done) == 40
+    for number in (0, 99, 1_000, 1_099):
         assert gallery.search(template(number), 1)[0].subject == f"p{number}"
-    assert (len(gallery), gallery.templates, gallery.verify()) == (601, 601, [])
+    assert (len(gallery), gallery.templates, gallery.verify()) == (201, 201, [])
 
 
 def test_when_the_bytes_of_the_erased_leave_the_disk(own: Any, shared: Any) -> None:
@@ -183,9 +182,8 @@ def test_when_the_bytes_of_the_erased_leave_the_disk(own: Any, shared: Any) -> N
     assert gallery.erase("p7").samples == 1
     assert gallery.search(template(7), 1)[0].subject != "p7"
     assert "p7" not in gallery
-    where = sorted({_kind(path) for path in _holding(own.folder, needle)})
-    Path("/tmp/where.json").write_text(json.dumps(where))
-    assert where  # the day this fails, the guide's page on erasure can promise more
+    # The day this fails, the guide can promise more.
+    assert {_kind(path) for path in _holding(own.folder, needle)} == {"data/insert_log", "data/rocksmq"}
 
 
 def _holding(folder: Path, needle: bytes) -> list[Path]:

@@ -47,6 +47,7 @@ class Link:
             logging.CRITICAL
         )  # it writes stack traces of errors that are handled here
         self._failures: tuple[type[Exception], ...] = (grpc.RpcError, pymilvus.MilvusException)
+        self._mistakes = (pymilvus.exceptions.DataNotMatchException, pymilvus.exceptions.ParamError)
         self._grpc, self._pymilvus = grpc, pymilvus
         options: dict[str, Any] = {"server_pem_path": address.ca} if address.ca else {}
         if address.uri.startswith("https"):
@@ -152,7 +153,8 @@ class Link:
             ) from None
         if ("quota" in reason and "exhausted" in reason) or "no space left" in reason:
             raise GalleryFull(f"The Milvus server of {shown} is full: {reason}.", "Make room there.") from None
-        if code in _INVALID or code in (status.RESOURCE_EXHAUSTED, status.INVALID_ARGUMENT, status.UNIMPLEMENTED):
+        hopeless = (status.RESOURCE_EXHAUSTED, status.INVALID_ARGUMENT, status.UNIMPLEMENTED)
+        if code in _INVALID or code in hopeless or isinstance(error, self._mistakes):
             raise GalleryError(f"The Milvus server of {shown} refuses: {reason}.", "Look at its version.") from None
 
     def _busy(self, error: Exception) -> GalleryBusy:
