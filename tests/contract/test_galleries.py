@@ -518,3 +518,11 @@ def test_an_answer_says_why_it_may_be_believed(gallery: BaseGallery) -> None:
     for match in gallery.search(random_samples(42, 1)[0].template, 3):
         assert match.evidence is not None and match.evidence.exact and match.evidence.measured_recall is None
         assert match.evidence.proof and 1 <= match.evidence.candidates <= 20
+
+
+def test_how_many_a_search_compares_with(gallery: BaseGallery) -> None:
+    for number in range(6):
+        gallery.enrol(f"p{number}", random_samples(70 + number, 1 + number % 2), {"age": number})
+    assert gallery.count() == (6, 9)
+    assert gallery.count(parse("age >= 3")) == (3, 5)
+    assert gallery.count(parse("age > 30")) == (0, 0)

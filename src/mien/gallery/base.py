@@ -190,10 +190,12 @@ class BaseGallery(ABC):
     def count(self, where: Where | None = None) -> tuple[int, int]:
         """How many people a search compares with, and how many templates: of all, or of those of whom `where` is true."""
         with self._lock:
-            if where is None:
-                return len(self), self.templates
-            found = [one.samples for one in self.people() if where.matches(one.subject, one.metadata, one.enrolled)]
-            return len(found), sum(found)
+            self._refresh()
+            return self._counts() if where is None else self._counts_among(where)
+
+    def _counts_among(self, where: Where) -> tuple[int, int]:
+        found = [one.samples for one in self.people() if where.matches(one.subject, one.metadata, one.enrolled)]
+        return len(found), sum(found)
 
     @property
     def space(self) -> str | None:

@@ -88,13 +88,11 @@ class EmbeddedGallery(BaseGallery):
         name = None if subject is None else subject_name(subject)
         with self._reading():
             if name is None:
-                whom = self._held.roster.names()
-            elif (number := self._held.roster.find(name)) is not None:
-                whom = [(name, number)]
-            else:
+                return self._walk(self._held.roster.walk())
+            number = self._held.roster.find(name)
+            if number is None:
                 raise self._unknown(name)
-            walk = [(each, number) for each, of in whom for number in self._held.roster.kept(of)]
-        return self._walk(walk)
+            return self._walk([(name, sample) for sample in self._held.roster.kept(number)])
 
     def verify(self) -> list[str]:
         faults: list[str] = []
@@ -106,9 +104,7 @@ class EmbeddedGallery(BaseGallery):
                 self.people()
                 with self._reading():
                     faults += self._held.shelf.faults()
-                walk = [
-                    (name, number) for name, of in self._held.roster.names() for number in self._held.roster.kept(of)
-                ]
+                walk = self._held.roster.walk()
         except GalleryCorrupt as error:
             return [*faults, error.message]
         for step in walk:
@@ -220,6 +216,11 @@ class EmbeddedGallery(BaseGallery):
 
     def _counts(self) -> tuple[int, int]:
         return self._held.head.subjects, self._held.head.samples
+
+    def _counts_among(self, where: Where) -> tuple[int, int]:
+        with self._reading():
+            chosen = self._held.rows.chosen(where)
+            return len(chosen), len(self._held.roster.samples_of(chosen))
 
     def _has(self, name: str) -> bool:
         with self._reading():

@@ -66,6 +66,10 @@ class Roster:
         looked_up = self._rows.names(self._covered.last_subject) if self._covered.last_subject else []
         return sorted([*looked_up, *self._ids.items()])
 
+    def walk(self) -> list[tuple[str, int]]:
+        """(name, sample) of everything, by name and then in the order they were enrolled."""
+        return [(name, sample) for name, number in self.names() for sample in self.kept(number)]
+
     def samples_of(self, people: list[tuple[int, str]]) -> list[int]:
         """Ids of the samples of some (id, name)."""
         if len(people) < _FEW:
