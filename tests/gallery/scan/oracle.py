@@ -66,7 +66,7 @@ def galleries(
     """(generator, rows, codes, which live): random galleries with people, duplicates, dead rows and awkward numbers."""
     rng = np.random.default_rng(seed)
     for case in range(count):
-        n, dimension = int(rng.integers(1, most)), int(rng.integers(1, 601))
+        n, dimension = int(rng.integers(1, most)), int(rng.integers(1, 601 if case % 6 else 6))
         people = rng.normal(size=(n // 3 + 1, dimension))
         raw = people[rng.integers(0, len(people), n)] + rng.normal(size=(n, dimension)) * rng.random()
         if case % 3 == 0:  # the same photo again
