@@ -11,7 +11,7 @@
 
 #define BLOCK 128  /* rows filtered at a time; a multiple of TILE */
 #define RETRY 4096 /* rows read whole before the half is tried again */
-#define SHARE 16   /* ... which is when more than one row in so many is left by the half; measured */
+#define SHARE 8    /* ... which is when more than one row in so many is left by the half; measured */
 
 static float magic(float x) { return (x + 12582912.0f) - 12582912.0f; } /* to the nearest whole number, for |x| < 2^22 */
 
@@ -152,25 +152,34 @@ static int refine(const Kernel *kernel, const Block *block, int64_t width, int64
     return keep(probe, base + row, top);
 }
 
-/* Refine those of `rows` rows, beginning at `row`, whose upper bounds reach the threshold; returns how many or -1. */
-static int64_t refine_tops(const Kernel *kernel, const Block *block, int64_t width, int64_t base, int64_t row, int64_t rows,
-                           const float *tops, const uint8_t *allowed, Probe *probe) {
-    int64_t survivors[BLOCK], count = 0;
+/* Rows to be refined: fetched into the cache when they are noted, and looked at while others are on their way. */
+typedef struct {
+    int64_t rows[BLOCK], count;
+} Pending;
+
+/* Note those of `rows` rows, beginning at `row`, whose upper bounds reach the threshold. */
+static void pend(const Block *block, int64_t width, int64_t row, int64_t rows, const float *tops, const uint8_t *allowed,
+                 float threshold, Pending *pending) {
+    pending->count = 0;
     for (int64_t i = 0; i < rows; i++)
-        if (tops[i] >= probe->threshold && (!allowed || allowed[row + i])) {
-            survivors[count++] = row + i;
+        if (tops[i] >= threshold && (!allowed || allowed[row + i])) {
+            pending->rows[pending->count++] = row + i;
 #if defined(__GNUC__)
             for (int64_t g = 0; g < width; g += 64) __builtin_prefetch(block->low + (row + i) * width + g);
 #endif
         }
-    for (int64_t i = 0; i < count; i++)
-        if (refine(kernel, block, width, base, survivors[i], probe)) return -1;
-    return count;
 }
 
-/* Filter at most BLOCK consecutive rows and refine what is left. */
+static int flush(const Kernel *kernel, const Block *block, int64_t width, int64_t base, Pending *pending, Probe *probe) {
+    for (int64_t i = 0; i < pending->count; i++)
+        if (refine(kernel, block, width, base, pending->rows[i], probe)) return -1;
+    pending->count = 0;
+    return 0;
+}
+
+/* Filter at most BLOCK consecutive rows; refine what was pending, and leave pending what is left of these. */
 static int filter(const Kernel *kernel, const Block *block, int64_t width, int64_t base, int64_t row, int64_t rows,
-                  const uint8_t *allowed, Probe *probe) {
+                  const uint8_t *allowed, Pending *pending, Probe *probe) {
     int32_t sums[BLOCK];
     float tops[BLOCK];
     const float terms[3] = {probe->step, probe->reach[0], probe->missed[0]};
@@ -186,11 +195,11 @@ static int filter(const Kernel *kernel, const Block *block, int64_t width, int64
         any = kernel->tops(sums, rows, block->scales + row, block->residuals + row, terms, affine, probe->threshold, tops);
         probe->both -= rows;
     }
+    if (flush(kernel, block, width, base, pending, probe)) return -1;
     if (!any) return 0;
-    const int64_t refined = refine_tops(kernel, block, width, base, row, rows, tops, allowed, probe);
-    if (refined < 0) return -1;
+    pend(block, width, row, rows, tops, allowed, probe->threshold, pending);
     /* Where the half settles too little, reading everything in one go is cheaper. */
-    if (halves && SHARE * refined > rows) probe->both = RETRY;
+    if (halves && SHARE * pending->count > rows) probe->both = RETRY;
     return 0;
 }
 
@@ -215,12 +224,13 @@ static int64_t run(const uint8_t *allowed, int64_t *row, int64_t end) {
 }
 
 int scan_one(const Kernel *kernel, const Block *block, int64_t width, int64_t base, const uint8_t *allowed, Probe *probe) {
+    Pending pending = {.count = 0};
     for (int64_t row = 0; row < block->rows;) {
         const int64_t rows = run(allowed, &row, block->rows);
-        if (rows > 0 && filter(kernel, block, width, base, row, rows, allowed, probe)) return -1;
+        if (rows > 0 && filter(kernel, block, width, base, row, rows, allowed, &pending, probe)) return -1;
         row += rows > 0 ? rows : 0;
     }
-    return 0;
+    return flush(kernel, block, width, base, &pending, probe);
 }
 
 /* ---- many probes: a few rows at a time, which stay in the cache while every probe meets them ---- */
@@ -236,10 +246,12 @@ static int tile(const Kernel *kernel, const Block *block, int64_t width, int64_t
         Probe *probe = probes + k;
         const float terms[3] = {probe->step, probe->reach[0], probe->missed[0]};
         const int32_t affine[2] = {1, 128 * probe->first_sum};
-        if (kernel->tops(sums + k * TILE, TILE, block->scales + row, block->residuals + row, terms, affine,
-                         probe->threshold, tops) &&
-            refine_tops(kernel, block, width, base, row, TILE, tops, allowed, probe) < 0)
-            return -1;
+        if (!kernel->tops(sums + k * TILE, TILE, block->scales + row, block->residuals + row, terms, affine,
+                          probe->threshold, tops))
+            continue;
+        Pending pending;
+        pend(block, width, row, TILE, tops, allowed, probe->threshold, &pending);
+        if (flush(kernel, block, width, base, &pending, probe)) return -1;
     }
     return 0;
 }
@@ -262,8 +274,13 @@ int scan_many(const Kernel *kernel, const Block *block, int64_t width, int64_t b
             for (int64_t t = 0; t < whole && !failed; t += TILE)
                 failed = tile(kernel, block, width, base, row + t, allowed, packed + 2 * width * t, probes + k,
                               count - k < LANE ? count - k : LANE);
-        for (int64_t k = 0; k < count && rows > 0 && !whole && !failed; k++)
-            failed = filter(kernel, block, width, base, row, rows, allowed, probes + k);
+        for (int64_t k = 0; k < count && rows > 0 && !whole && !failed; k++) {
+            Pending pending = {.count = 0};
+            failed = filter(kernel, block, width, base, row, rows, allowed, &pending, probes + k) ||
+                             flush(kernel, block, width, base, &pending, probes + k)
+                         ? -1
+                         : 0;
+        }
         row += rows > 0 ? rows : 0;
     }
     free(memory);

@@ -275,9 +275,10 @@ AVX512 static void row_avx512(const uint8_t *high, const uint8_t *low, int64_t w
         b = times(b, both, first + 2 * g);
         c = times(c, both, second + 2 * g);
     }
-    out[0] = _mm512_reduce_add_epi32(a);
-    out[1] = _mm512_reduce_add_epi32(b);
-    out[2] = _mm512_reduce_add_epi32(c);
+    const __m512i sums = quarters(a, b, c, _mm512_setzero_si512());
+    int32_t all[16];
+    _mm512_storeu_si512(all, gathered(sums, sums, sums, sums));
+    memcpy(out, all, 3 * sizeof *out);
 }
 
 /* 16 x 16 lanes, turned: row i of v becomes lane i of every w. */
