@@ -213,8 +213,12 @@ def test_who_is_forgotten_while_being_embedded_does_not_come_back(cast: SimpleNa
         made: list[Template] = plain(faces)
         return made
 
+    def look(done: int, total: int) -> None:
+        with open_gallery(path.with_name("people.db.migrating")) as second:
+            assert "p3" not in second, "not for a moment"
+
     embedder.embed = meddle
-    prepare(path, embedder)
+    prepare(path, embedder, progress=look)
     assert "3-0.jpg" in embedder.seen, "they were among those embedded"
     with open_gallery(path.with_name("people.db.migrating")) as second:
         assert "p3" not in second and len(second) == 5

@@ -17,7 +17,7 @@ import json
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, fields
 from glob import escape
 from pathlib import Path
@@ -101,16 +101,13 @@ class Ledger:
         if not self.path.exists():
             raise FileNotFoundError(self.path)
         self._db = _connect(self.path)
-        try:
-            with self._told():
-                _careful(self._db)
-                known = self._db.execute("PRAGMA application_id").fetchone()[0] == _APPLICATION
-                if not known:
-                    raise self._corrupt("it is something else")
-                self.state = self._read()
-        except BaseException:
-            self._db.close()
-            raise
+        with ExitStack() as undo, self._told():
+            undo.callback(self._db.close)
+            _careful(self._db)
+            if self._db.execute("PRAGMA application_id").fetchone()[0] != _APPLICATION:
+                raise self._corrupt("it is something else")
+            self.state = self._read()
+            undo.pop_all()
 
     @classmethod
     def create(cls, gallery: Path, state: State) -> Self:
