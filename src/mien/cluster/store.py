@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from mien.errors import GalleryBusy, GalleryCorrupt, GalleryError, GalleryFull, GalleryNotFound, GalleryReadOnly
@@ -55,11 +55,10 @@ def open_file(path: Path, *, create: bool, read_only: bool) -> sqlite3.Connectio
         mode = "rwc" if not there else "rw" if os.access(path, os.W_OK) and os.access(path.parent, os.W_OK) else "ro"
         db = sqlite3.connect(f"{path.as_uri()}?mode={mode}", uri=True, timeout=_TIMEOUT, isolation_level=None,
                              check_same_thread=False)  # fmt: skip
-        try:
+        with ExitStack() as undo:
+            undo.callback(db.close)
             _prepare(db, path, there, read_only or mode == "ro")
-        except BaseException:
-            db.close()
-            raise
+            undo.pop_all()
     return db
 
 
