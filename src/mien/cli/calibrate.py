@@ -114,6 +114,10 @@ def command(  # noqa: PLR0913 - one parameter per option
     if sizes is not None:
         _tell_sizes(found, gallery, keep, drawn, out)
         return
+    _tell_thresholds(found, gallery, keep, out)
+
+
+def _tell_thresholds(found: Calibration, gallery: str, keep: bool, out: Output) -> None:
     records = [
         {"from": origin, "fmr": None, **wire.encode(item)}
         for origin, items in (
