@@ -75,31 +75,35 @@ class Writer:
         batch = new_batch()
         self._batches.begin(batch, owner)
         self._link.delete(self._tables.people, [row["id"] for row in gone])
-        self.settle([owner])
+        self.settle([owner], erased=True)
         self._tables.settle_erased()
         self._batches.end(batch)
         digest = hashlib.blake2b(b"".join(vectors), digest_size=16).hexdigest()
         return Removed(len(counted), sum(bool(row["image"]) for row in counted), digest)
 
-    def settle(self, owners: Sequence[str]) -> None:
+    def settle(self, owners: Sequence[str], *, erased: bool = False) -> None:
         """Take out what does not count any more: templates kept twice, older notes, notes and crops of nobody's template."""
         head = self._tables.head()
-        for owner, held in self._holdings.of(owners, head, STRONG).items():
+        doubled: list[str] = []
+        stale: list[str] = []
+        for held in self._holdings.of(owners, head, STRONG).values():
             note, kept = held.note(), {row["id"] for row in held.kept()}
-            self._link.delete(self._tables.people, [row["id"] for row in held.rows if row["id"] not in kept])
-            stale = [row["id"] for row in held.notes if not kept or row is not note]
-            self._link.delete(self._tables.records, stale + self._orphans(owner, head))
+            doubled += [row["id"] for row in held.rows if row["id"] not in kept]
+            stale += [row["id"] for row in held.notes if not kept or row is not note]
+        self._link.delete(self._tables.people, doubled)
+        if erased or doubled:
+            stale += self._orphans(owners, head)
+        self._link.delete(self._tables.records, stale)
 
-    def _orphans(self, owner: str, head: Head | None) -> list[str]:
+    def _orphans(self, owners: Sequence[str], head: Head | None) -> list[str]:
         """Pieces of crops whose template is gone; those of a batch that does not count yet are left alone."""
-        where = f'kind == "crop" and owner == "{owner}"'
-        pieces = [row["id"] for row in self._link.rows(self._tables.records, where, ["id"], STRONG)]
-        if not pieces:
-            return []
-        there = set()
-        if head is not None:
-            rows = self._link.rows(self._tables.people, f'owner == "{owner}"', ["id"], STRONG)
-            there = {row["id"] for row in rows}
+        asked = f"owner in {json.dumps(list(owners))}"
+        pieces = [
+            row["id"] for row in self._link.rows(self._tables.records, f'kind == "crop" and {asked}', ["id"], STRONG)
+        ]
+        if not pieces or head is None:
+            return pieces
+        there = {row["id"] for row in self._link.rows(self._tables.people, asked, ["id"], STRONG)}
         gone = {key for key in pieces if key[1:-4] not in there}
         counting = self._batches.counting({Key.of(key[1:-4]).batch for key in gone}, STRONG)
         return [key for key in gone if Key.of(key[1:-4]).batch in counting]
@@ -113,7 +117,7 @@ class Writer:
 
     def _clear(self, intent: Intent) -> None:
         if intent.owner:  # an erasure: what was taken out stays out, and nothing of it may be left
-            self.settle([intent.owner])
+            self.settle([intent.owner], erased=True)
             self._tables.settle_erased()
             self._batches.end(intent.batch)
         elif intent.batch in self._batches.counting([intent.batch], STRONG):
