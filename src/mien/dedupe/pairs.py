@@ -91,7 +91,7 @@ class _Search:
         self._note(scores, places[rows], places[columns])
         row, column = np.nonzero(scores >= self.threshold - self.slack)
         self._keep(scores[row, column], places[rows][row], places[columns][column])
-        self._draw(scores[counted])
+        self._draw(scores, counted)
 
     def _note(self, scores: F32, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> None:
         """Whom each template resembles most among the others."""
@@ -124,10 +124,14 @@ class _Search:
         best = sorted(self.pairs.items(), key=lambda item: (-item[1][0], item[0]))
         self.pairs = dict(best[: self.limit])
 
-    def _draw(self, scores: F32) -> None:
+    def _draw(self, scores: F32, counted: NDArray[np.bool_]) -> None:
         """A share of the strangers' scores, the same for every block."""
-        share = min(1.0, _SAMPLE / max(1, self.held.comparisons))
-        self.drawn.append(scores[self.rng.random(len(scores)) < share] if share < 1 else scores)
+        share = _SAMPLE / max(1, self.held.comparisons)
+        if share >= 1:
+            self.drawn.append(scores[counted])
+            return
+        places = self.rng.integers(scores.size, size=self.rng.binomial(scores.size, share))
+        self.drawn.append(scores.ravel()[places][counted.ravel()[places]])
 
     def result(self) -> Scan:
         """What was found."""
