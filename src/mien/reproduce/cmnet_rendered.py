@@ -31,6 +31,7 @@ FREE, ALIGNED, STRICT = "no loss on halves", "weight 0.1 (the paper's)", "weight
 WEIGHTS = {FREE: 0.0, ALIGNED: 0.1, STRICT: 0.9}
 MARGIN = 0.05  # of recall: what may be lost
 ABLE = 0.5  # of UAR, chance being a third: networks that tell nothing apart have nothing to lose
+SIZE, BATCH = 32, 16  # px, and small batches: there are few pictures
 MODEL = "ict_face_model_light.npz"
 
 
@@ -40,7 +41,7 @@ class Plan:
 
     people: int = 60  # a half to learn from, a sixth to choose on, a third to judge on
     repeats: int = 3  # of each smile, per person
-    passes: int = 4_000
+    passes: int = 10_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -100,7 +101,9 @@ def experiment(context: Context, plan: Plan, seeds: Sequence[int]) -> Rendered |
         for name, weight in WEIGHTS.items():
             context.progress("rendered trainings", len(runs), len(seeds) * len(WEIGHTS))
             # Not varied: a mirrored left smile would be a right one.
-            recipe = Cmnet(width=8, depths=(1, 1, 1), classes=LABELS, align=weight, varied=False)
+            recipe = Cmnet(
+                width=8, depths=(1, 1, 1), size=SIZE, batch=BATCH, classes=LABELS, align=weight, varied=False
+            )
             runs.append(train(Arm(name, recipe, learnt, dev), seed, plan.passes))
     given = {(one.arm, one.seed): one.answers(judged).argmax(1) for one in runs}
     return Rendered(Ablation(judged.tensors["truth"].numpy(), LABELS, given), runs)
@@ -130,10 +133,10 @@ def program() -> Program:
 
 
 def pictures(maker: Maker, plan: Plan) -> tuple[Arrays, Arrays, Arrays]:
-    """Grey stills of 48 px to learn from, choose on and judge on: other people each."""
+    """Grey stills to learn from, choose on and judge on: other people each."""
     from mien.learn.synth.clips import More, clips
 
-    made = clips(program(), subjects=plan.people, frames=1, size=48, more=More(repeats=plan.repeats, make=maker))
+    made = clips(program(), subjects=plan.people, frames=1, size=SIZE, more=More(repeats=plan.repeats, make=maker))
     grey = np.rint(made.pixels[:, 0] @ np.array([0.299, 0.587, 0.114])).astype(np.uint8)[..., None]
     order = [made.labels.index(name) for name in LABELS]
     truth = torch.tensor([order.index(int(number)) for number in made.truth])

@@ -22,6 +22,7 @@ from mien.reproduce import emotion_leak as leak
 from mien.reproduce import fer_corpora as corpora
 from mien.reproduce.claim import Check, Context, Reproduction
 from mien.reproduce.fer_ablation import MEASURES, Ablation, Arm, Run, one_thread, parameters, train
+from mien.reproduce.learnt import if_learnt
 from mien.types import Metric
 
 CLAIM = (
@@ -145,6 +146,7 @@ def _checks(found: Ablation) -> list[Check]:
         if arm in found.arms:
             gain = found.gain(arm, base, MEASURES["UAR"] if name == "UAR" else found.recall(name))
             checks.append(Check(f"{words} ({arm} minus {base}): interval above 0", gain.low > 0, gain))
+    checks = list(if_learnt(checks, found.metric(PLAIN, MEASURES["accuracy"]), len(BASIC), "the plain form"))
     words = "82 % accuracy on CK+, FER+ and KDEF: none of the three is at hand as pictures (FER2013's own labels are not FER+)"
     return [*checks, Check(words, None)]
 

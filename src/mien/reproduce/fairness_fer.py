@@ -16,8 +16,10 @@ from mien.report import Line, Lines, Report, Row
 from mien.reproduce import fer_bias_own as own
 from mien.reproduce import fer_bias_published as published
 from mien.reproduce.claim import Check, Context, Reproduction
+from mien.reproduce.fer2013 import CLASSES
 from mien.reproduce.fer_bias_published import ONE, REPRESENTATIONAL, SEVERAL
 from mien.reproduce.fer_bias_sums import Ratio, extremes_to_balanced, paired, rank_correlation
+from mien.reproduce.learnt import if_learnt
 from mien.types import Metric
 
 CLAIM = (
@@ -46,7 +48,8 @@ def run(context: Context) -> Reproduction:
         trained = _trained(context, context.data / "fer2013.zip")
         for part, runs in trained.items():
             drawn = {(one.kind, AXIS): _ratios(one.strengths, one.model) for one in runs}
-            checks += [*_own_checks(runs, part), _costs(drawn, part)]
+            own_checks = [*_own_checks(runs, part), _costs(drawn, part)]
+            checks += if_learnt(own_checks, _right(runs), len(CLASSES), f"{part}: the model of balanced data")
             metrics |= _metrics(drawn, part)
     else:
         checks.append(Check("own experiment: fer2013.zip is not at hand", None))
@@ -96,6 +99,12 @@ def _own_checks(trained: Sequence[own.Trained], part: str) -> list[Check]:
     held = {one.kind: one for one in trained}
     strengths, least = held[REPRESENTATIONAL].strengths, held[REPRESENTATIONAL].model[MEASURE]
     return [_stronger(part, AXIS, kind, paired(strengths, held[kind].model[MEASURE], least)) for kind in (SEVERAL, ONE)]
+
+
+def _right(trained: Sequence[own.Trained]) -> Metric:
+    """Accuracy of models of balanced data."""
+    row = int(np.argmin(np.abs(trained[0].strengths - 0.5)))
+    return _over_runs(1.0 - trained[0].model["error"][row])
 
 
 def _stronger(part: str, axis: str, kind: str, ratio: Ratio) -> Check:

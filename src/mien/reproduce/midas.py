@@ -22,6 +22,7 @@ from mien.reproduce import clip_worlds as worlds
 from mien.reproduce.claim import Check, Context, Reproduction
 from mien.reproduce.clip_training import F64, calibration, mean, trained
 from mien.reproduce.clip_worlds import Sizes, World
+from mien.reproduce.learnt import if_learnt
 from mien.reproduce.spoof_training import one_thread
 from mien.types import Metric
 
@@ -38,7 +39,7 @@ VARIANTS: Mapping[str, tuple[bool, bool]] = {  # soft labels, mixed
     "MIDAS": (True, True),
 }
 OURS = "MIDAS"
-SIZES = Sizes(24, 8, 40, 6, 32)
+SIZES = Sizes(40, 10, 40, 6, 32)
 SMOKE = Sizes(6, 2, 6, 4, 32)
 STRATA = {"clear": (0.8, 1.01), "between": (0.65, 0.8), "ambiguous": (0.0, 0.65)}  # larger share of the two
 MEASURES = ("top-1", "KL", "Brier", "ECE")
@@ -115,8 +116,8 @@ def pairs() -> Program:
 
 
 def recipe(sizes: Sizes, smoke: bool) -> Midas:
-    """Small and short; the same for all variants."""
-    return Midas(classes=SHOWN, frames=sizes.frames, size=sizes.size, epochs=4 if smoke else 30, batch=16)
+    """Small; the same for all variants."""
+    return Midas(classes=SHOWN, frames=sizes.frames, size=sizes.size, epochs=4 if smoke else 60, batch=16)
 
 
 def run(context: Context) -> Reproduction:
@@ -184,7 +185,8 @@ def told(world: World, said: Mapping[str, F64], data: str, seeds: tuple[int, ...
     metrics = {f"{what}: {OURS}": judged.metric(OURS, what) for what in MEASURES}
     baseline = {f"{what}: hard": judged.metric("hard", what) for what in MEASURES}
     made = {"data": [data], "models": ["ClipNet, width 8"], "seeds": list(seeds), "raters": RATERS}
-    return Reproduction("midas", CLAIM, _checks(gains, more), metrics | gains | more, baseline, report, made)
+    checks = if_learnt(_checks(gains, more), judged.metric("hard", "top-1"), len(SHOWN), "the network of hard labels")
+    return Reproduction("midas", CLAIM, checks, metrics | gains | more, baseline, report, made)
 
 
 def _checks(gains: Mapping[str, Metric], more: Mapping[str, Metric]) -> tuple[Check, ...]:

@@ -26,6 +26,8 @@ from mien.learn.nets.small import standardised
 from mien.learn.recipe import Arrays, Batch, Mouth, Recipe
 from mien.learn.stills import stills
 
+GENTLE = Geometry(turn=8.0, scale=(0.9, 1.05), move=0.05)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Cmnet(Recipe):
@@ -56,6 +58,7 @@ class Cmnet(Recipe):
     refined: bool = True
     align: float = 0.1  # weight of the halves' difference; the classes' loss weighs the rest to 1
     varied: bool = True  # pictures turned, scaled, moved, mirrored, partly erased
+    gentle: bool = False  # less of that and nothing erased, for runs that see each picture a few times
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -88,7 +91,9 @@ class Cmnet(Recipe):
         """Cross-entropy, and how far the halves' features are apart."""
         assert isinstance(net, CmNet)
         x = batch["pixels"].permute(0, 3, 1, 2).float()
-        x = erased(standardised(moved(x, self.size, Geometry()))) if self.varied else standardised(x)
+        if self.varied:
+            x = moved(x, self.size, GENTLE if self.gentle else Geometry())
+        x = erased(standardised(x)) if self.varied and not self.gentle else standardised(x)
         logits, left, right = net.parts(x.contiguous(memory_format=torch.channels_last))
         found = functional.cross_entropy(logits.float(), batch["truth"])
         if not self.halves or self.align <= 0:
