@@ -137,6 +137,20 @@ def test_a_wrong_picture_is_found_and_the_right_ones_are_not_blamed() -> None:
         assert dedupe(gallery, Wanted(usual=0), POINTS).misfits == ()
 
 
+def test_a_duplicate_in_a_small_gallery_casts_no_doubt_on_pictures() -> None:
+    with open_gallery() as gallery:
+        filled(gallery, 4).enrol("again", samples(looks(2, 5, start=3)))
+        found = dedupe(gallery, points=POINTS)
+        assert [(pair.one, pair.other) for pair in found.pairs] == [("again", "p02")]
+        assert found.misfits == ()
+
+
+def test_too_few_strangers_say_nothing_of_pictures() -> None:
+    with open_gallery() as gallery:
+        filled(gallery, 2).enrol("p00", samples(looks(9, 1)))
+        assert dedupe(gallery, points=POINTS).misfits == ()
+
+
 def test_misfits_peel_the_worst_first() -> None:
     rows = np.vstack([looks(1, 5), looks(2, 1), looks(3, 1)])
     held = Held(rows, np.zeros(7, np.int64), ("one",))

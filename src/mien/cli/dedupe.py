@@ -160,6 +160,8 @@ def _words(found: Duplicates) -> list[str]:
         )
     if not found.pairs:
         lines.append("Nobody is enrolled twice, as far as the threshold sees.")
+    if found.comparisons < 60:
+        lines.append("With so few comparisons nobody can say which pictures are unlike a person's others.")
     if any(not one.alone for one in found.misfits):
         lines.append("Of two pictures that do not resemble each other both are listed: look which one is wrong.")
     return lines

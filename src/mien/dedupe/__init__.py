@@ -35,7 +35,7 @@ class Wanted:
     expect: float | None = None  # false pairs that chance may bring into the list
     fmr: float | None = None  # false-match rate per comparison
     threshold: float | None = None  # cosine, chosen by hand: carries no evidence
-    usual: float = USUAL  # a picture is doubted when that share of strangers are more alike
+    usual: float = USUAL  # a picture is doubted when that share of strangers are more alike; it takes 3 / usual of them
     limit: int = 200  # pairs listed, the most alike first
 
     def __post_init__(self) -> None:
@@ -173,8 +173,8 @@ def _pair(held: Held, sources: Sequence[str], score: float, one: int, other: int
 
 
 def _misfits(held: Held, found: Scan, usual: float, threshold: float, sources: Sequence[str]) -> tuple[Misfit, ...]:
-    """The least alike first."""
-    if not len(found.strangers) or usual == 0:
+    """The least alike first; none where there are too few strangers to know what is usual."""
+    if usual == 0 or not supports(usual, len(found.strangers)):
         return ()
     bar = float(np.quantile(found.strangers, 1 - usual))
     listed = []

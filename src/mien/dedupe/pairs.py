@@ -44,7 +44,7 @@ class Scan:
 
     best: dict[tuple[int, int], tuple[float, int, int]]  # {(subject, subject): (score, template, template)}, best first
     reached: int  # comparisons of different subjects that reach the threshold, listed or not
-    strangers: F32  # (s,) sorted scores of different subjects, drawn at random
+    strangers: F32  # (s,) sorted scores drawn at random, of different subjects except the pairs found
     other: F32  # (n,) each template's highest score with another subject …
     whose: I64  # (n,) … and the template it is with; -1: there is nobody else
 
@@ -70,6 +70,7 @@ class _Search:
     reached: int = 0
     pairs: dict[tuple[int, int], tuple[float, int, int]] = field(default_factory=dict)
     drawn: list[F32] = field(default_factory=list)
+    drawn_of: list[I64] = field(default_factory=list)  # number of the pair of subjects that each is of
     other: F32 = field(init=False)
     whose: I64 = field(init=False)
     rng: np.random.Generator = field(default_factory=lambda: np.random.default_rng(0))
@@ -91,7 +92,7 @@ class _Search:
         self._note(scores, places[rows], places[columns])
         row, column = np.nonzero(scores >= self.threshold - self.slack)
         self._keep(scores[row, column], places[rows][row], places[columns][column])
-        self._draw(scores, counted)
+        self._draw(scores, counted, rows, columns)
 
     def _note(self, scores: F32, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> None:
         """Whom each template resembles most among the others."""
@@ -124,19 +125,28 @@ class _Search:
         best = sorted(self.pairs.items(), key=lambda item: (-item[1][0], item[0]))
         self.pairs = dict(best[: self.limit])
 
-    def _draw(self, scores: F32, counted: NDArray[np.bool_]) -> None:
+    def _draw(self, scores: F32, counted: NDArray[np.bool_], rows: slice, columns: slice) -> None:
         """A share of the strangers' scores, the same for every block."""
         share = _SAMPLE / max(1, self.held.comparisons)
         if share >= 1:
-            self.drawn.append(scores[counted])
-            return
-        places = self.rng.integers(scores.size, size=self.rng.binomial(scores.size, share))
-        self.drawn.append(scores.ravel()[places][counted.ravel()[places]])
+            places = np.flatnonzero(counted)
+        else:
+            places = self.rng.integers(scores.size, size=self.rng.binomial(scores.size, share))
+            places = places[counted.ravel()[places]]
+        row, column = np.divmod(places, scores.shape[1])
+        self.drawn.append(scores[row, column])
+        self.drawn_of.append(self._pair(self.held.owner[rows][row], self.held.owner[columns][column]))
+
+    def _pair(self, one: I64, other: I64) -> I64:
+        return np.minimum(one, other) * len(self.held.names) + np.maximum(one, other)
 
     def result(self) -> Scan:
-        """What was found."""
+        """What was found. In a small gallery somebody enrolled twice would make strangers look much alike."""
+        found = np.array([one * len(self.held.names) + other for one, other in self.pairs], np.int64)
         self._cut()
-        strangers = np.sort(np.concatenate([*self.drawn, np.empty(0, np.float32)]))
+        strangers = np.concatenate([*self.drawn, np.empty(0, np.float32)])
+        of_pair = np.concatenate([*self.drawn_of, np.empty(0, np.int64)])
+        strangers = np.sort(strangers[~np.isin(of_pair, found)])
         return Scan(self.pairs, self.reached, strangers.astype(np.float32), self.other, self.whose)
 
 
