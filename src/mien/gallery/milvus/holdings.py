@@ -14,7 +14,7 @@ from mien.gallery.where_milvus import where_milvus
 from mien.types import Person, Sample
 from mien.where import Where
 
-_OWNERS = 400  # asked about at a time
+_OWNERS = 4_000  # asked about at a time
 _PEOPLE = 32  # whose vectors and crops are read at a time
 
 
