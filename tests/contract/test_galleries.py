@@ -526,3 +526,12 @@ def test_how_many_a_search_compares_with(gallery: BaseGallery) -> None:
     assert gallery.count() == (6, 9)
     assert gallery.count(parse("age >= 3")) == (3, 5)
     assert gallery.count(parse("age > 30")) == (0, 0)
+
+
+def test_vectors_a_little_longer_than_one_tie_at_one(gallery: BaseGallery) -> None:
+    probe = unit(*range(1, 17))
+    for name, length in (("b", 1 + 9e-5), ("a", 1 + 5e-5), ("c", 1 + 7e-5)):
+        gallery.enrol(name, [Sample(Template((probe * np.float32(length)).astype(np.float32), SPACE))])
+    template = Template((probe * np.float32(1 + 9e-5)).astype(np.float32), SPACE)
+    for k in (1, 2, 3):
+        assert [match.subject for match in gallery.search(template, k)] == ["a", "b", "c"][:k]

@@ -64,12 +64,13 @@ def _ranked(source: Source, probe: F32, rows: NDArray[np.int64], k: int) -> list
     """The k best subjects among the owners of some rows."""
     owners, vectors = source.fetch(rows)
     near, slack = rescore(vectors, np.arange(len(vectors)), probe)
-    cut = _kth(owners, near, k) - 2 * slack
-    wide = probe.astype(np.float64)
+    near.clip(-1.0, 1.0, out=near)  # or two that both score 1 would not tie
+    chosen = np.flatnonzero(near >= _kth(owners, near, k) - 2 * slack)
     best: dict[int, float] = {}
-    for row in np.flatnonzero(near >= cut).tolist():
-        # A product of two float32 is exact in float64 and `fsum` rounds once, at the end.
-        score = max(-1.0, min(1.0, math.fsum((vectors[row].astype(np.float64) * wide).tolist())))
+    # A product of two float32 is exact in float64 and `fsum` rounds once, at the end.
+    products = (vectors[chosen].astype(np.float64) * probe.astype(np.float64)).tolist()
+    for row, terms in zip(chosen.tolist(), products, strict=True):
+        score = max(-1.0, min(1.0, math.fsum(terms)))
         best[owners[row]] = max(score, best.get(owners[row], -1.0))
     evidence = SearchEvidence(True, source.proof, len(rows))
     ranking = sorted(zip(source.named(list(best)), best.values(), strict=True), key=lambda item: (-item[1], item[0]))
