@@ -30,7 +30,7 @@ docs: $(STAMP)
 
 # The original face_recognition asks for a compiler to build dlib; without its dependencies it runs on dlib's wheel
 # and serves as the reference of tests and benchmarks.
-$(STAMP): pyproject.toml
+$(STAMP): pyproject.toml setup.py $(wildcard src/mien/gallery/scan/native/*)
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip "setuptools<81"
 	$(BIN)/python -m pip install --quiet --editable ".[dev]"
