@@ -59,9 +59,7 @@ class EmbeddedGallery(BaseGallery):
         fusion: Fusion = "max",
     ) -> None:
         super().__init__(os.fspath(path), fusion)
-        self._path = Path(path).absolute()
-        self._read_only = read_only
-        self._timeout = timeout
+        self._path, self._read_only, self._timeout = Path(path).absolute(), read_only, timeout
         if not store.present(self._path):
             if read_only or not create:
                 raise GalleryNotFound(
@@ -247,10 +245,8 @@ class EmbeddedGallery(BaseGallery):
             return self._held.matrix.rows(name for _, name in chosen)
         with self._reading():
             held, epoch = self._held, self._held.head.epoch
-            view = Filed(
-                tuple(held.shelf.segments), held.matrix.rows(), held.owners, partial(self._fetch, epoch),
-                partial(self._named, epoch),
-            )  # fmt: skip
+            reach = (partial(self._fetch, epoch), partial(self._named, epoch))
+            view = Filed(tuple(held.shelf.segments), held.matrix.rows(), held.owners, *reach)
             return view if where is None else view.among(held.later, held.roster.samples_of(held.rows.chosen(where)))
 
     def _fetch(self, epoch: int, numbers: Sequence[int]) -> tuple[list[int], list[bytes]]:
