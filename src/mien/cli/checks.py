@@ -84,6 +84,16 @@ def _packages() -> Finding:
     return "FAIL", f"Not loading: {said}.", f"Run: pip install --force-reinstall {' '.join(broken)}"
 
 
+def _search() -> Finding:
+    from mien.gallery.scan import kernel
+
+    name = kernel()
+    if name == "numpy":
+        why = "Searches of large galleries run in numpy: the compiled kernel was not built."
+        return "WARN", why, "Install a C compiler and run: pip install --force-reinstall --no-deps mien"
+    return "OK", f"The compiled search runs as {name}.", ""
+
+
 def _models() -> Finding:
     from mien import models
     from mien.cli.models import state
@@ -204,6 +214,7 @@ _CHECKS: dict[str, Callable[[], Finding]] = {
     "packages": _packages,
     "default models": _models,
     "inference": _runtime,
+    "search": _search,
     "cores": _cores,
     "video": _video,
     "HEIC": _heic,
