@@ -305,6 +305,14 @@ def test_opening(galleries: Any) -> None:
         galleries.open(address + "?what=1")
 
 
+def test_an_emptied_gallery_may_be_asked_in_any_space(galleries: Any) -> None:
+    gallery = galleries.open()
+    gallery.enrol("ana", [of(1, 0)])
+    gallery.forget("ana")
+    assert gallery.search(of(1, 0, 0, space="space-b").template) == []
+    assert gallery.space is None
+
+
 def test_long_things_fit_or_are_refused(galleries: Any) -> None:
     gallery = galleries.open()
     metadata = {"n": 10**30, "s": "\ud800", "long": ""}

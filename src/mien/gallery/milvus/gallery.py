@@ -129,7 +129,7 @@ class MilvusGallery(BaseGallery):
         return owner in held and bool(held[owner].rows)
 
     def _view(self, where: Where | None) -> View:
-        if self._head is None:
+        if self._head is None or not self._anybody():
             return Nobody()
         if where is None:
             return RemoteView(self._tables, self._batches)
