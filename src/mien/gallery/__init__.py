@@ -17,7 +17,8 @@ from mien.errors import UsageError
 from mien.gallery.base import BaseGallery, Receipt
 from mien.gallery.embedded import EmbeddedGallery
 from mien.gallery.memory import MemoryGallery
-from mien.gallery.migrate import Migration, backups, migrate, migrate_in_place
+from mien.gallery.migrate import backups, migrate, migrate_in_place
+from mien.gallery.moving.steps import Migration
 from mien.gallery.names import subject_name
 from mien.gallery.store import is_sealed
 
