@@ -250,3 +250,9 @@ def test_a_name_at_the_head_of_a_line_stays_on_it(bad: dict[str, Path], tmp_path
         lines = run("enrol", tmp_path / "people.db", name, bad["good"]).stderr.splitlines()
         assert lines[-2] == "mien: 1 could not be used:"
         assert len(lines[-1]) < 400
+
+
+def test_a_password_in_an_address_is_refused_and_not_repeated() -> None:
+    result = CliRunner().invoke(group, ["people", "milvus://ana:hunter2@127.0.0.1:19530/people"])
+    assert result.exit_code != 0 and "MIEN_MILVUS_TOKEN" in result.output
+    assert "hunter2" not in result.output

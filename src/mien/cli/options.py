@@ -175,6 +175,11 @@ def gallery_at(
 
     if path == ":memory:":
         raise UsageError("A gallery in memory would be gone with this command.", "Give a file, such as people.db.")
+    if "@" in path.partition("://")[2].partition("/")[0]:
+        raise UsageError(
+            "The address holds a password, which commands and the list of processes would show.",
+            "Set MIEN_MILVUS_TOKEN to user:password, and leave it out of the address.",
+        )
     try:
         with key_warnings(out):
             gallery = open_gallery(path, create=create, read_only=read_only, keys=keys)
