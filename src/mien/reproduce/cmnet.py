@@ -36,7 +36,7 @@ class Plan:
     train: int = 12_000
     dev: int = 2_000
     test: int = 3_589  # all
-    passes: int = 48_000
+    passes: int = 72_000
     smiles: rendered.Plan = field(default_factory=rendered.Plan)
 
 
