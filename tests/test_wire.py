@@ -9,7 +9,18 @@ import pytest
 
 from mien import errors, wire
 from mien.engine import Enrolment, Refusal
-from mien.types import Clip, Decision, Face, Frame, Match, OperatingPoint, Reading, Sample, Template
+from mien.types import (
+    Clip,
+    Decision,
+    Face,
+    Frame,
+    Match,
+    OperatingPoint,
+    Reading,
+    Sample,
+    SearchEvidence,
+    Template,
+)
 
 
 def a_face(origin: tuple[float, float, float] = (0.0, 0.0, 1.0)) -> Face:
@@ -63,7 +74,10 @@ def test_decision_shape() -> None:
         "verdict", "subject", "score", "threshold", "reasons", "matches", "readings", "faces", "source", "span",
     ]  # fmt: skip
     assert shape["threshold"]["comparisons"] == 10_000
-    assert shape["matches"][1] == {"subject": "ben", "score": 0.8}
+    assert shape["matches"][1] == {"subject": "ben", "score": 0.8, "evidence": None}
+    proven = Match("ana", 0.95, SearchEvidence(True, "int8 codes with their bound", 7))
+    evidence = {"exact": True, "proof": "int8 codes with their bound", "candidates": 7, "measured_recall": None}
+    assert wire.encode(proven)["evidence"] == evidence
     assert shape["readings"][0]["scores"] == {"overall": 0.7}
     assert shape["span"] == [0.0, 1.5]
     json.dumps(shape, allow_nan=False)
