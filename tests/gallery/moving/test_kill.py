@@ -97,11 +97,9 @@ def kill_often(path: Path, cast: Any, times: int) -> None:
 
 def finish(path: Path, cast: Any, wanted: set[str], unsure: set[str]) -> None:
     """The same commands go on, to the end."""
-    found = status(path) if state_path(path).exists() else None
-    if found is not None and found.phase == "switched" and found.interrupted:
-        roll_back(path, cast.old())  # it was cut off on the way back, which whatever comes next would finish
-        found = status(path)
-    if found is None or found.phase == "preparing":
+    with open_gallery(path) as gallery:
+        space = gallery.space  # which index is in use decides how an exchange that was cut off is finished
+    if space != cast.new().space:
         prepare(path, cast.new())
         switch(path, cast.new())
         assert status(path).waiting == 0
