@@ -58,7 +58,7 @@ def test_a_training_keeps_its_budget_and_learns_an_easy_thing() -> None:
     )
     found = course(SpoofBackbones(net="vit", batch=16), train, dev, 0.6, 0)
     # On a busy machine the first batch alone may use up the budget.
-    assert 1 <= len(found.looks) <= LOOKS and 0.6 <= found.looks[-1].seconds and found.seen % 16 == 0
+    assert 1 <= len(found.looks) <= LOOKS and found.looks[-1].seconds >= 0.6 and found.seen % 16 == 0
     assert [look.seconds for look in found.looks] == sorted(look.seconds for look in found.looks)
     assert max(look.auc for look in found.looks) > 0.9
     said = live(found.net, dev.pixels)
