@@ -234,6 +234,10 @@ class EmbeddedGallery(BaseGallery):
         for _ in range(_LOOKS):
             with suppress(Moved):
                 return super().search_many(probes, k, floor=floor, where=where)
+        with self._lock:  # holds this process's threads off
+            for _ in range(_LOOKS):
+                with suppress(Moved):
+                    return super().search_many(probes, k, floor=floor, where=where)
         raise GalleryBusy(f"People are erased from {self._path} all the time.", "Try again in a moment.")
 
     def _view(self, where: Where | None) -> View:
