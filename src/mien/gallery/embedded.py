@@ -159,8 +159,7 @@ class EmbeddedGallery(BaseGallery):
             store.write_head(self._db, replace(self._held.head, points=points))
 
     def _reset(self) -> None:
-        self._held = Contents(self._db, self._path, self._fusion)
-        self._version = -1
+        self._held, self._version = Contents(self._db, self._path, self._fusion), -1
 
     def _connect(self) -> None:
         self._seen = store.footprint(self._path)
