@@ -129,7 +129,7 @@ def test_two_rounds_compare_the_groups_of_the_best(people: Path, monkeypatch: py
         groups, short = len(gallery._index.groups), seen[-1].body.size
         gallery.shortlist = 2
         assert gallery.search(probe, 1)[0].subject == whole[0].subject == "p11"
-        assert abs(gallery.search(probe, 1)[0].score - whole[0].score) <= 1e-5
+        assert abs(gallery.search(probe, 1)[0].score - whole[0].score) <= 1e-4  # each errs by 1e-5 or so
         first, second = seen[1], seen[2]
         assert first.numbers is None and first.body.size == short // 2  # half of the coordinates
         assert second.numbers is not None and list(second.numbers) == sorted(second.numbers)
