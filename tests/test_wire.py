@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mien import errors, wire
-from mien.engine import Enrolment, Refusal
+from mien.sources import Enrolment, Refusal
 from mien.types import (
     Clip,
     Decision,

@@ -15,14 +15,13 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from itertools import islice
 from threading import RLock
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mien import detect, embed, judge, media, models
 from mien.align import rehome
@@ -31,37 +30,17 @@ from mien.detect.clips import clips as windows
 from mien.detect.track import Patient, Tracker
 from mien.errors import MienError, NoFace, PoorFace, SeveralFaces, SpaceMismatch, UsageError
 from mien.protocols import Detector, Embedder, Gallery, Judge
-from mien.sighting import Shot, Sighting, judged, spread
+from mien.sighting import Shot, Sighting, judged, search_all, spread
+from mien.sources import Enrolment, Progress, Refusal, Source, called, the_one, told
 from mien.types import Clip, Decision, Face, Frame, Match, OperatingPoint, Reading, Sample, Template
 
 if TYPE_CHECKING:
     from mien.where import Where
 
-Source = str | os.PathLike[str] | bytes | NDArray[np.uint8] | Frame
-Progress = Callable[[float, float | None], None]  # time of the frame and duration of the video, s
 T = TypeVar("T")
 R = TypeVar("R")
 
 LOOKS = 3  # shots of one clip that are embedded; a track of several clips gets as many from each
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """A source that could not be used, and why."""
-
-    source: str
-    error: MienError
-
-
-@dataclass(frozen=True, slots=True)
-class Enrolment:
-    """What became of the sources given for one subject."""
-
-    subject: str
-    added: int  # templates that are new in the gallery
-    known: int  # sources whose template was enrolled before
-    refused: tuple[Refusal, ...]
-    warnings: tuple[str, ...]  # in words: a poor picture, somebody enrolled who looks the same
 
 
 class Engine:
@@ -138,7 +117,7 @@ class Engine:
                 yield Clip((face,))
             return
         with media.open_video(source) as video:
-            frames = _told(video.frames(), video.duration, progress)
+            frames = told(video.frames(), video.duration, progress)
             yield from windows(frames, Tracker(self.detector), fps=video.fps, every=every)
 
     def readings(
@@ -176,7 +155,7 @@ class Engine:
         """The one face of a picture as an enrolled capture.
 
         Raises UnreadableMedia, NoFace, SeveralFaces, and PoorFace below the quality at which strangers look alike."""
-        return _captured(self.shots([self._face(source)])[0], _called(source), keep_image)
+        return _captured(self.shots([self._face(source)])[0], called(source), keep_image)
 
     def samples(self, sources: Sequence[Source], *, keep_images: bool = False) -> list[Sample | MienError]:
         """`sample` of each picture, or the error it would raise. All are held and embedded together: eight at a time go a
@@ -184,13 +163,13 @@ class Engine:
         found = [_or_error(self._face, source) for source in sources]
         shots = iter(self.shots([face for face in found if isinstance(face, Face)]))
         return [
-            _or_error(_captured, next(shots), _called(source), keep_images) if isinstance(face, Face) else face
+            _or_error(_captured, next(shots), called(source), keep_images) if isinstance(face, Face) else face
             for source, face in zip(sources, found, strict=True)
         ]
 
     def _face(self, source: Source) -> Face:
         frame = media.read_image(source)
-        return _the_one(self.faces(frame), frame.source or "the picture")
+        return the_one(self.faces(frame), frame.source or "the picture")
 
     # --- knowing --------------------------------------------------------------------------------------------------
 
@@ -211,11 +190,11 @@ class Engine:
         samples, refused, warnings = [], [], []
         for source, result in self.map(lambda item: self.sample(item, keep_image=keep_images), sources):
             if isinstance(result, MienError):
-                refused.append(Refusal(_called(source), result))
+                refused.append(Refusal(called(source), result))
                 continue
             samples.append(result)
             if (result.template.quality or 0) < Policy().quality:
-                warnings.append(f"{_called(source)}: a poor picture to know somebody by; add a better one")
+                warnings.append(f"{called(source)}: a poor picture to know somebody by; add a better one")
         warnings += self._lookalikes(gallery, subject, samples)
         held = self.growth_warning(gallery) is None
         added = gallery.enrol(subject, samples, metadata) if samples else 0
@@ -233,9 +212,9 @@ class Engine:
         for source in (one, other):
             try:
                 frame = media.read_image(source)
-                face = _the_one(self.faces(frame), frame.source or _called(source))
+                face = the_one(self.faces(frame), frame.source or called(source))
             except (NoFace, SeveralFaces) as error:
-                return Decision("abstain", (error.message,), threshold=point, source=_called(source))
+                return Decision("abstain", (error.message,), threshold=point, source=called(source))
             people.append(Sighting())
             self._look(people[-1], Clip((face,)))
         (first, _), (second, _) = (person.probe() for person in people)  # of one shot each
@@ -243,7 +222,7 @@ class Engine:
         readings = [reading for person in people for reading in person.readings()]
         faces = tuple(face for person in people for face in person.faces())
         decision = decide([Match("", score)], readings, policy, point)
-        return replace(decision, subject=None, faces=faces, source=_called(one))
+        return replace(decision, subject=None, faces=faces, source=called(one))
 
     def growth_warning(self, gallery: Gallery, policy: Policy | None = None) -> str | None:
         """What to tell the owner of a gallery that no known threshold fits at its present size; None while one does."""
@@ -265,9 +244,7 @@ class Engine:
         Raises MediaNotFound, UnreadableMedia, SpaceMismatch, EvidenceError."""
         policy = policy or Policy()
         self._same_space(gallery)
-        self._search_point(
-            policy, gallery, gallery.count(where)
-        )  # an unsupported rate is refused before the work, not after it
+        self._search_point(policy, gallery, gallery.count(where))  # refuses an unsupported rate before the work
         seen: dict[int, Sighting] = {}
         for number, clip in enumerate(self.clips(source, progress)):
             key = clip.faces[0].track if clip.faces[0].track >= 0 else -1 - number
@@ -275,14 +252,45 @@ class Engine:
             self._look(person, clip)
             if clip.ended:
                 del seen[key]
-                matches = person.search(gallery, NEIGHBOURS + 1, where)
-                # Anew for each person: while a camera runs, people come into the gallery and go.
-                counts = gallery.count(where)
-                point = self._search_point(policy, gallery, counts, len(matches))
-                decision = decide(matches, person.readings(), policy, point, max(1, counts[1]))
-                reasons = (*decision.reasons, where.told(counts[0], len(gallery))) if where else decision.reasons
-                decision = replace(decision, reasons=reasons, faces=person.faces(), span=person.span())
-                yield replace(decision, source=clip.best.frame.source)
+                matches = search_all([person], gallery, NEIGHBOURS + 1, where)[0]
+                yield self._decided(person, matches, gallery, policy, where)
+
+    def identify_many(
+        self,
+        pictures: Sequence[Source],
+        gallery: Gallery,
+        policy: Policy | None = None,
+        where: Where | None = None,
+        most: int | None = None,
+    ) -> list[list[Decision] | MienError]:
+        """`identify` of each picture, or the error it would raise. All go through models and gallery together, which is
+        quicker than one after the other. most: faces looked at in each, largest first; None for all.
+
+        Raises SpaceMismatch, EvidenceError, then for all."""
+        policy = policy or Policy()
+        self._same_space(gallery)
+        self._search_point(policy, gallery, gallery.count(where))
+        frames = [_or_error(media.read_image, picture) for picture in pictures]
+        found = [_or_error(self.faces, one) if isinstance(one, Frame) else one for one in frames]
+        seen = [face for faces in found if isinstance(faces, list) for face in faces[:most]]
+        people = [Sighting() for _ in seen]
+        for person, face, shot in zip(people, seen, self.shots(seen) if seen else [], strict=True):
+            self._note(person, Clip((face,)), [shot])
+        matches = search_all(people, gallery, NEIGHBOURS + 1, where)
+        decided = (self._decided(one, each, gallery, policy, where) for one, each in zip(people, matches, strict=True))
+        return [[next(decided) for _ in one[:most]] if isinstance(one, list) else one for one in found]
+
+    def _decided(
+        self, person: Sighting, matches: list[Match], gallery: Gallery, policy: Policy, where: Where | None
+    ) -> Decision:
+        """The decision about somebody seen, at the threshold for those who are in the gallery now."""
+        # Anew for each person: while a camera runs, people come into the gallery and go.
+        counts = gallery.count(where)
+        point = self._search_point(policy, gallery, counts, len(matches))
+        decision = decide(matches, person.readings(), policy, point, max(1, counts[1]))
+        reasons = (*decision.reasons, where.told(counts[0], len(gallery))) if where else decision.reasons
+        faces = person.faces()
+        return replace(decision, reasons=reasons, faces=faces, span=person.span(), source=faces[0].frame.source)
 
     # --- many -----------------------------------------------------------------------------------------------------
 
@@ -309,7 +317,10 @@ class Engine:
     def _look(self, person: Sighting, clip: Clip) -> None:
         """Add the best shots of `clip` to what is known of a person, and what the judges read off the clip."""
         picked = spread(clip.faces, LOOKS)
-        person.add(clip, self.shots(picked))
+        self._note(person, clip, self.shots(picked))
+
+    def _note(self, person: Sighting, clip: Clip, shots: Sequence[Shot]) -> None:
+        person.add(clip, shots)
         for one in self.judges[1:]:
             person.further += judged(one, clip)
 
@@ -366,25 +377,3 @@ def _captured(shot: Shot, name: str, keep_image: bool) -> Sample:
         reasons = "; ".join(shot.quality.reasons) or f"quality {shot.worth:.2f}"
         raise PoorFace(f"The face in {name} is too poor to know anybody by: {reasons}.", "Give a better picture.")
     return Sample(shot.template, rehome(shot.face) if keep_image else None, shot.face.frame.source)
-
-
-def _told(frames: Iterable[Frame], duration: float | None, progress: Progress | None) -> Iterator[Frame]:
-    for frame in frames:
-        yield frame
-        if progress is not None:
-            progress(frame.time, duration)
-
-
-def _the_one(faces: Sequence[Face], name: str) -> Face:
-    if not faces:
-        raise NoFace(f"No face was found in {name}.", "Give a picture that shows the face larger, sharper or brighter.")
-    if len(faces) > 1:
-        raise SeveralFaces(f"{len(faces)} faces were found in {name}, and one is wanted.", "Cut out the face you mean.")
-    return faces[0]
-
-
-def _called(source: Source) -> str:
-    """What a message calls a source."""
-    if isinstance(source, Frame):
-        return source.source or "the given frame"
-    return os.fspath(source) if isinstance(source, (str, os.PathLike)) else "the given picture"

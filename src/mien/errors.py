@@ -24,6 +24,16 @@
     │   ├── SpaceMismatch       65  templates of another model
     │   └── UnknownSubject      66
     ├── EvidenceError           65  the data cannot support the number asked for
+    ├── ServiceError            70  the service refuses a request
+    │   ├── NotAuthenticated    77  no key, an unknown or a revoked one
+    │   ├── NotAllowed          77  a key without that right
+    │   ├── NotFound            66  no such job, key or route
+    │   ├── Conflict            75  somebody changed it meanwhile, or the same key came with another request
+    │   ├── TooLarge            65  more bytes or faces than the service takes
+    │   ├── UnsupportedContent  65  a content type that the route does not take
+    │   ├── TooSlow             75  the body did not arrive in time
+    │   ├── Overloaded          75  too many requests at once, or a quota is used up
+    │   └── Unavailable         75  the service is starting or stopping
     └── TrainingFailed          70  a loss is no number, or memory ran out; what was learnt before is kept
 
 The numbers are exit codes of the command line (after sysexits.h); `status` is the HTTP status that fits.
@@ -194,3 +204,74 @@ class EvidenceError(MienError):
 
 class TrainingFailed(MienError):
     """A loss is no number, or memory ran out; the last good checkpoint is kept."""
+
+
+class ServiceError(MienError):
+    """The service refuses a request."""
+
+
+class NotAuthenticated(ServiceError):
+    """No key, or one that is unknown or was revoked."""
+
+    exit_code = 77
+    status = 401
+
+
+class NotAllowed(ServiceError):
+    """The key does not have that right."""
+
+    exit_code = 77
+    status = 403
+
+
+class NotFound(ServiceError):
+    """The service has no such thing."""
+
+    exit_code = 66
+    status = 404
+
+
+class Conflict(ServiceError):
+    """Something was changed meanwhile, or a key came again with another request."""
+
+    exit_code = 75
+    status = 409
+
+
+class TooLarge(ServiceError):
+    """More than the service takes at once."""
+
+    exit_code = 65
+    status = 413
+
+
+class UnsupportedContent(ServiceError):
+    """A content type that the route does not take."""
+
+    exit_code = 65
+    status = 415
+
+
+class TooSlow(ServiceError):
+    """The body did not arrive in time."""
+
+    exit_code = 75
+    status = 408
+
+
+class Overloaded(ServiceError):
+    """Too many requests at once, or a quota is used up."""
+
+    exit_code = 75
+    status = 429
+
+    def __init__(self, message: str, remedy: str = "", after: float = 1.0) -> None:
+        super().__init__(message, remedy)
+        self.after = after  # s until it is worth trying again
+
+
+class Unavailable(ServiceError):
+    """The service is starting or stopping."""
+
+    exit_code = 75
+    status = 503

@@ -62,16 +62,6 @@ class Sighting:
         best = self.shots[0].template
         return Template((mean / length).astype(np.float32), best.space, best.quality), length
 
-    def search(self, gallery: Gallery, k: int, where: Where | None = None) -> list[Match]:
-        """The gallery's `k` best among those of whom `where` is true, each with the mean of the shots' scores.
-
-        A fused template is nearer to everybody than a single one, so its own cosine would pass thresholds that were
-        measured on single photos too often. The mean of the shots' cosines does not, and is that cosine times `length`."""
-        if not len(gallery):
-            return []
-        template, length = self.probe()
-        return [replace(match, score=match.score * length) for match in gallery.search(template, k, where=where)]
-
     def readings(self) -> list[Reading]:
         """The best shot's quality, and what other judges read."""
         return [self.shots[0].quality, *self.further]
@@ -79,6 +69,21 @@ class Sighting:
     def span(self) -> tuple[float, float] | None:
         """First and last time seen in s; None for a still."""
         return (self.start, self.end) if self.fps > 0 else None
+
+
+def search_all(people: Sequence[Sighting], gallery: Gallery, k: int, where: Where | None = None) -> list[list[Match]]:
+    """For each the gallery's `k` best among those of whom `where` is true, each with the mean of the shots' scores.
+
+    A fused template is nearer to everybody than a single one, so its own cosine would pass thresholds that were
+    measured on single photos too often. The mean of the shots' cosines does not, and is that cosine times `length`."""
+    if not people or not len(gallery):
+        return [[] for _ in people]
+    templates, lengths = zip(*(person.probe() for person in people), strict=True)
+    found = gallery.search_many(templates, k, where=where)
+    return [
+        [replace(match, score=match.score * length) for match in each]
+        for each, length in zip(found, lengths, strict=True)
+    ]
 
 
 def spread(faces: Sequence[Face], count: int) -> list[Face]:

@@ -18,8 +18,9 @@ from mien.cli.sources import Found, gather, gather_people
 from mien.errors import InputError, UsageError
 
 if TYPE_CHECKING:
-    from mien.engine import Engine, Enrolment
+    from mien.engine import Engine
     from mien.protocols import Gallery
+    from mien.sources import Enrolment
 
 Pictures = Sequence[str | Path]
 People = Mapping[str, Pictures]

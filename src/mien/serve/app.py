@@ -1,0 +1,49 @@
+"""Settings to an application."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from fastapi import FastAPI
+from starlette.concurrency import run_in_threadpool
+
+import mien
+from mien.serve import limits, problems, routes
+from mien.serve.service import Service
+from mien.serve.settings import Settings
+
+if TYPE_CHECKING:
+    from mien.engine import Engine
+
+
+def build(settings: Settings, engine: Engine | None = None) -> FastAPI:
+    """The application; `engine` is a seam for tests. Raises UsageError, CannotWrite."""
+    service = Service(settings, engine or _engine(settings))
+
+    @asynccontextmanager
+    async def life(app: FastAPI) -> AsyncIterator[None]:
+        await run_in_threadpool(service.open)
+        yield
+        await run_in_threadpool(service.close)
+
+    app = FastAPI(
+        title="mien",
+        version=mien.__version__,
+        lifespan=life,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/v1/openapi.json",
+    )
+    app.state.service = service
+    problems.install(app)
+    limits.install(app, settings)
+    routes.install(app)
+    return app
+
+
+def _engine(settings: Settings) -> Engine:
+    from mien.engine import Engine
+
+    return Engine(settings.detector, settings.embedder, settings.judges, settings.threads or None)

@@ -1,0 +1,137 @@
+"""The engine's workers: one bounded queue, and what waits in it goes through the models together."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from mien.errors import Overloaded, Unavailable
+
+T = TypeVar("T")
+Batch = Callable[[Sequence[Any]], Sequence[Any]]  # payloads -> a result or a MienError for each
+
+
+@dataclass(slots=True, eq=False)
+class _Task:
+    kind: Hashable  # tasks of one kind may go together
+    batch: Batch
+    payload: Any
+    loop: asyncio.AbstractEventLoop
+    future: asyncio.Future[Any]
+    since: float = field(default_factory=time.monotonic)
+
+
+class Lines:
+    """`workers` threads over a queue of at most `queue` tasks; a worker takes up to `batch` of one kind at once.
+
+    Nobody waits for a batch to fill: while the workers are idle each task goes alone, and under load those that came
+    meanwhile go together. A task whose client went away is left out."""
+
+    def __init__(self, workers: int, queue: int = 64, batch: int = 8) -> None:
+        self.workers, self.most, self.batch = workers, queue, batch
+        self._waiting: deque[_Task] = deque()
+        self._change = threading.Condition()
+        self._stopping = False
+        self._busy = 0
+        self._pace = 0.05  # s per task and worker, a moving mean
+        self.sizes: deque[int] = deque(maxlen=1000)  # of the latest batches, for the metrics
+        self._threads = [threading.Thread(target=self._work, name=f"line-{n}", daemon=True) for n in range(workers)]
+        for one in self._threads:
+            one.start()
+
+    @property
+    def depth(self) -> int:
+        """Tasks that wait."""
+        return len(self._waiting)
+
+    @property
+    def busy(self) -> int:
+        """Workers that work."""
+        return self._busy
+
+    async def run(self, function: Callable[..., T], *given: Any) -> T:
+        """`function(*given)` on a worker, by itself. Raises Overloaded, Unavailable, and what the function raises."""
+        return await self.together(object(), lambda tasks: [_result(function, tasks[0])], given)  # type: ignore[no-any-return]
+
+    async def together(self, kind: Hashable, batch: Batch, payload: Any) -> Any:
+        """The result for `payload` of `batch`, which is given those of one `kind` that wait, in one call."""
+        loop = asyncio.get_running_loop()
+        task = _Task(kind, batch, payload, loop, loop.create_future())
+        with self._change:
+            if self._stopping:
+                raise Unavailable("The service is stopping.", "Try again in a moment.")
+            if len(self._waiting) >= self.most:
+                after = max(1.0, len(self._waiting) * self._pace / self.workers)
+                raise Overloaded(f"{self.most} requests wait already.", f"Try again in {after:.0f} s.", after)
+            self._waiting.append(task)
+            self._change.notify()
+        return await task.future
+
+    def stop(self, seconds: float) -> None:
+        """Take nothing more, and wait until what was taken is done, at most so long."""
+        with self._change:
+            self._stopping = True
+            self._change.notify_all()
+        ends = time.monotonic() + seconds
+        for one in self._threads:
+            one.join(max(0.0, ends - time.monotonic()))
+
+    def _work(self) -> None:
+        while tasks := self._take():
+            begun = time.monotonic()
+            try:
+                results = list(tasks[0].batch([task.payload for task in tasks]))
+            except Exception as error:  # noqa: BLE001 - each of them is told
+                results = [error] * len(tasks)
+            with self._change:
+                self._busy -= 1
+                self._pace += 0.1 * ((time.monotonic() - begun) / len(tasks) - self._pace)
+            for task, result in zip(tasks, results, strict=True):
+                _hand_over(task, result)
+
+    def _take(self) -> list[_Task]:
+        with self._change:
+            while True:
+                while self._waiting and self._waiting[0].future.cancelled():
+                    self._waiting.popleft()
+                if self._waiting:
+                    break
+                if self._stopping:
+                    return []
+                self._change.wait()
+            first = self._waiting.popleft()
+            tasks, rest = [first], deque[_Task]()
+            share = -(-(len(self._waiting) + 1) // self.workers)  # so that no worker is idle while another has a heap
+            while self._waiting and len(tasks) < min(self.batch, share):
+                task = self._waiting.popleft()
+                if not task.future.cancelled():
+                    (tasks if task.kind == first.kind else rest).append(task)
+            self._waiting.extendleft(reversed(rest))
+            self._busy += 1
+            self.sizes.append(len(tasks))
+            return tasks
+
+
+def _result(function: Callable[..., Any], given: Sequence[Any]) -> Any:
+    try:
+        return function(*given)
+    except Exception as error:  # noqa: BLE001 - handed over, not lost
+        return error
+
+
+def _hand_over(task: _Task, result: Any) -> None:
+    def settle() -> None:
+        if task.future.done():
+            return
+        if isinstance(result, Exception):
+            task.future.set_exception(result)
+        else:
+            task.future.set_result(result)
+
+    if not task.loop.is_closed():
+        task.loop.call_soon_threadsafe(settle)

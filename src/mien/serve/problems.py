@@ -1,0 +1,69 @@
+"""Every refusal in one shape: problem+json (RFC 9457), with the request's id and nothing of the inside."""
+
+from __future__ import annotations
+
+import logging
+import math
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from mien import wire
+from mien.errors import MienError, NotAuthenticated, Overloaded
+
+log = logging.getLogger("mien.serve")
+
+
+class Problem(JSONResponse):
+    """An application/problem+json response."""
+
+    media_type = "application/problem+json"
+
+
+def problem(request: Request, error: MienError) -> Problem:
+    """The response that tells of `error`."""
+    headers = {}
+    if isinstance(error, Overloaded):
+        headers["Retry-After"] = str(math.ceil(error.after))
+    if isinstance(error, NotAuthenticated):
+        headers["WWW-Authenticate"] = "Bearer"
+    return Problem(wire.problem(error) | _which(request), error.status, headers)
+
+
+def install(app: FastAPI) -> None:
+    """Answer every error of `app` in this shape."""
+
+    @app.exception_handler(MienError)
+    async def known(request: Request, error: MienError) -> Problem:
+        return problem(request, error)
+
+    @app.exception_handler(RequestValidationError)
+    async def unusable(request: Request, error: RequestValidationError) -> Problem:
+        faults = [{"where": ".".join(str(one) for one in each["loc"]), "what": each["msg"]} for each in error.errors()]
+        told = "; ".join(f"{one['where']}: {one['what']}" for one in faults[:3])
+        return Problem(
+            _shape("InputError", 422, f"The request cannot be used: {told}.", faults=faults) | _which(request), 422
+        )
+
+    @app.exception_handler(HTTPException)
+    async def general(request: Request, error: HTTPException) -> Problem:
+        code = {404: "NotFound", 405: "UsageError"}.get(error.status_code, "UsageError")
+        told = "There is no such address." if error.status_code == 404 else f"{error.detail}."
+        return Problem(_shape(code, error.status_code, told) | _which(request), error.status_code, error.headers)
+
+    @app.exception_handler(Exception)
+    async def unknown(request: Request, error: Exception) -> Problem:
+        log.error("internal error", exc_info=error)
+        told = "The service failed; the log has more under the request's id."
+        return Problem(_shape("InternalError", 500, told) | _which(request), 500)
+
+
+def _shape(code: str, status: int, detail: str, **further: Any) -> dict[str, Any]:
+    return {"type": code, "title": code, "status": status, "detail": detail, "remedy": "", **further}
+
+
+def _which(request: Request) -> dict[str, Any]:
+    return {"request_id": getattr(request.state, "request_id", ""), "instance": request.url.path}

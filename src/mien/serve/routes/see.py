@@ -1,0 +1,102 @@
+"""Pictures to answers: detect, verify, identify, judge."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+from fastapi import APIRouter, Request
+
+from mien import media, wire
+from mien.errors import MienError
+from mien.serve.access import Caller, needs
+from mien.serve.policies import FILTER, RATES, policy, where
+from mien.serve.service import Here, Service
+from mien.serve.uploads import received, taking
+from mien.types import Decision, Frame
+
+router = APIRouter(prefix="/v1", tags=["see"])
+Reader: Any = needs("reader")
+
+
+@router.post("/detect", openapi_extra=taking("image"))
+async def detect(request: Request, service: Here, who: Caller = Reader) -> dict[str, Any]:
+    """Every face of a picture, largest first, in px of the picture as displayed."""
+    picture = (await received(request, "image")).one("image")
+    frame, faces = await service.lines.run(_detected, service, picture)
+    most = service.settings.max_faces
+    size = {"width": frame.width, "height": frame.height}
+    return size | {"faces": [wire.face(one) for one in faces[:most]], "faces_left_out": max(0, len(faces) - most)}
+
+
+@router.post("/verify", openapi_extra=taking("one", "other", **RATES))
+async def verify(request: Request, service: Here, who: Caller = Reader) -> dict[str, Any]:
+    """Whether two pictures show the same person: accept, reject or abstain, with the evidence."""
+    upload = await received(request, "one", "other")
+    first, second, wanted = upload.one("one"), upload.one("other"), policy(upload.fields)
+    decision = await service.lines.run(_verified, service, first, second, wanted)
+    return wire.decision(decision)
+
+
+@router.post("/galleries/{gallery}/identify", openapi_extra=taking("image", **RATES, **FILTER))
+async def identify(gallery: str, request: Request, service: Here, who: Caller = Reader) -> dict[str, Any]:
+    """Who is in the picture: one decision per face, with candidates, threshold and reasons."""
+    upload = await received(request, "image")
+    wanted, only, picture = policy(upload.fields), where(upload.fields), upload.one("image")
+    kind = ("identify", who.tenant, gallery, wanted, only and str(only))
+    found = await service.lines.together(
+        kind, partial(identified, service, (who.tenant, gallery), wanted, only), picture
+    )
+    if isinstance(found, MienError):
+        raise found
+    return {"decisions": [wire.decision(one) for one in found]}
+
+
+@router.post("/judge/{kind}", openapi_extra=taking("image"))
+async def judge(kind: str, request: Request, service: Here, who: Caller = Reader) -> dict[str, Any]:
+    """What a judge reads off each face of a picture."""
+    picture = (await received(request, "image")).one("image")
+    return {"faces": await service.lines.run(_judged, service, kind, picture)}
+
+
+def opened(service: Service, data: bytes) -> Frame:
+    """The picture in `data`, within the service's limit. Raises UnreadableMedia."""
+    return media.read_image(data, max_pixels=int(service.settings.max_megapixels * 1e6))
+
+
+def identified(
+    service: Service, where_: tuple[str, str], wanted: Any, only: Any, pictures: Sequence[bytes]
+) -> list[list[Decision] | MienError]:
+    """The decisions for each picture, or why there are none."""
+    gallery = service.galleries.open(*where_)
+    frames = [_or_error(service, one) for one in pictures]
+    good = [one for one in frames if isinstance(one, Frame)]
+    found = iter(service.engine.identify_many(good, gallery, wanted, only, service.settings.max_faces))
+    return [next(found) if isinstance(one, Frame) else one for one in frames]
+
+
+def _or_error(service: Service, data: bytes) -> Frame | MienError:
+    try:
+        return opened(service, data)
+    except MienError as error:
+        return error
+
+
+def _detected(service: Service, data: bytes) -> tuple[Frame, Sequence[Any]]:
+    frame = opened(service, data)
+    return frame, service.engine.faces(frame)
+
+
+def _verified(service: Service, one: bytes, other: bytes, wanted: Any) -> Decision:
+    return service.engine.verify(opened(service, one), opened(service, other), wanted)
+
+
+def _judged(service: Service, kind: str, data: bytes) -> list[dict[str, Any]]:
+    one = service.judge(kind)
+    from mien.sighting import judged
+    from mien.types import Clip
+
+    frame = opened(service, data)
+    clips = [Clip((face,)) for face in service.engine.faces(frame)[: service.settings.max_faces]]
+    return [wire.seen(clip, judged(one, clip)) for clip in clips]

@@ -1,0 +1,70 @@
+"""What the routes share: engine, galleries, keys, records."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Annotated
+
+from fastapi import Depends
+from starlette.requests import HTTPConnection
+
+from mien import judge
+from mien.errors import UnknownModel
+from mien.protocols import Judge
+from mien.serve.galleries import Galleries
+from mien.serve.gate import Gate
+from mien.serve.keys import Keys
+from mien.serve.lines import Lines
+from mien.serve.records import Records
+from mien.serve.settings import Settings
+
+if TYPE_CHECKING:
+    from mien.engine import Engine
+
+
+KINDS = ("quality", "iso_quality", "expression")  # what may be asked for by name; a path may not
+
+
+class Service:
+    """One per process. `open` is called when the process starts serving, `close` when it has drained."""
+
+    def __init__(self, settings: Settings, engine: Engine) -> None:
+        self.settings, self.engine = settings, engine
+        self.records = Records(settings.records)
+        self.keys = Keys(self.records, settings.master())
+        self.gate = Gate(self.keys)
+        self.galleries = Galleries(settings)
+        self.lines = Lines(settings.threads or engine.threads, settings.queue, settings.batch)
+        self.ready = False
+        self._judges: dict[str, Judge] = {one.kind: one for one in engine.__dict__.get("judges", ())}
+        self._lock = threading.Lock()
+
+    def open(self) -> None:
+        """Load the models, so that the first request does not wait for them. Raises ModelError."""
+        _ = self.engine.detector, self.engine.embedder, self.engine.judges
+        self.ready = True
+
+    def judge(self, kind: str) -> Judge:
+        """A judge by what it reads, of those that the operator allows. Raises UnknownModel."""
+        if kind not in (*KINDS, *self.settings.judges):
+            known = ", ".join((*KINDS, *self.settings.judges))
+            raise UnknownModel(f"There is no judge {kind[:60]!r} here.", f"Choose among {known}.")
+        with self._lock:
+            if kind not in self._judges:
+                self._judges[kind] = judge.load(kind)
+            return self._judges[kind]
+
+    def close(self) -> None:
+        """Finish what was taken and let go of everything."""
+        self.ready = False
+        self.lines.stop(self.settings.drain)
+        self.galleries.close()
+        self.records.close()
+
+
+def _here(connection: HTTPConnection) -> Service:
+    found: Service = connection.app.state.service
+    return found
+
+
+Here = Annotated[Service, Depends(_here)]
