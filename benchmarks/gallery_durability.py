@@ -60,7 +60,7 @@ class Projection:
 
 def work(kind: str, path: str, seed: int) -> None:
     """What the process does that is killed."""
-    EmbeddedGallery.SEGMENT = 64
+    EmbeddedGallery.FIRST = EmbeddedGallery.SEGMENT = 64
     if kind == "migrate":
         print("begun", flush=True)
         migrate_in_place(path, Projection(), keep_backup=False)
@@ -149,7 +149,7 @@ def main() -> None:
     if options.work:
         work(*options.work, options.seed)
         return
-    EmbeddedGallery.SEGMENT = 64
+    EmbeddedGallery.FIRST = EmbeddedGallery.SEGMENT = 64
     rng = random.Random(options.seed)
     results: dict[str, dict[str, int]] = {kind: {"trials": 0, "told": 0, "cut off": 0, "faults": 0} for kind in KINDS}
     with tempfile.TemporaryDirectory() as folder:

@@ -79,8 +79,15 @@ class Gallery(Protocol):
     def forget(self, subject: str) -> int:
         """Erase a subject with templates, crops and metadata; returns how many samples went. Raises UnknownSubject."""
 
-    def people(self) -> list[Person]:
-        """All subjects, by name."""
+    def people(
+        self, *, after: str | None = None, limit: int | None = None, containing: str | None = None
+    ) -> list[Person]:
+        """All subjects, by name; by pages: those behind the name `after`, at most `limit`.
+
+        containing: only names that hold this text, in upper or lower case."""
+
+    def person(self, subject: str) -> Person:
+        """One subject. Raises UnknownSubject."""
 
     def samples(self, subject: str | None = None) -> Iterator[tuple[str, Sample]]:
         """(subject, sample) pairs, of one subject or of all."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -21,7 +22,7 @@ from mien.gallery.sealed.gallery import SealedGallery
 from mien.gallery.sealed.keys import Keys
 from mien.gallery.sealed.opening import open_sealed
 from mien.gallery.sealed.profiles import profile
-from mien.types import Face, Frame, Match, OperatingPoint, Sample, Template
+from mien.types import Face, Frame, Match, OperatingPoint, Person, Sample, Template
 from mien.where import parse
 
 Opener = Callable[..., BaseGallery]
@@ -46,6 +47,7 @@ def opener(
     """Makes galleries of one engine; closes them afterwards."""
     made: list[BaseGallery] = []
     if request.param == "embedded, large":
+        monkeypatch.setattr(EmbeddedGallery, "FIRST", 5)
         monkeypatch.setattr(EmbeddedGallery, "SEGMENT", 3)
         monkeypatch.setattr(shelf, "MOST", 7)
 
@@ -189,6 +191,64 @@ def test_people_and_samples_come_by_name(gallery: BaseGallery) -> None:
     assert [person.subject for person in gallery.people()] == sorted(names)
     assert [name for name, _ in gallery.samples()] == sorted(names)
     assert len(gallery) == len(names)
+
+
+def test_a_listing_comes_by_pages(gallery: BaseGallery) -> None:
+    names = ["Ana", "Anna Å", "Åke", "Straße", "STRASSE 2", "K\u212alvin", "zoë", "ZOË", "a%_*?[b", "🙂", "\u0130", "7"]
+    gallery.enrol_many([(name, random_samples(number, 1 + number % 3)) for number, name in enumerate(names)])
+    gallery.enrol("Ana", [photographed(1)], {"badge": 7})
+    everybody = gallery.people()
+
+    def reference(after: str | None, limit: int | None, containing: str | None) -> list[Person]:
+        found = [one for one in everybody if after is None or one.subject > after]
+        return [one for one in found if (containing or "").casefold() in one.subject.casefold()][:limit]
+
+    for containing in (
+        None,
+        "",
+        "an",
+        "N",
+        "å",
+        "a\u030a",
+        "ss",
+        "ß",
+        "kk",
+        "Ë",
+        "%",
+        "_",
+        "*",
+        "?[",
+        "🙂",
+        "nobody",
+        "\ud800",
+    ):
+        wanted = None if containing is None else unicodedata.normalize("NFC", containing)
+        assert gallery.people(containing=containing) == reference(None, None, wanted)
+        for limit in (1, 2, 5, 100):
+            pages: list[list[Person]] = []
+            while not pages or pages[-1]:
+                after = pages[-1][-1].subject if pages else None
+                pages.append(gallery.people(after=after, limit=limit, containing=containing))
+                assert pages[-1] == reference(after, limit, wanted)
+    assert gallery.people(after="Anz", limit=1) == reference("Anz", 1, None)  # nobody need be called so
+    for bad in (0, -1):
+        with pytest.raises(UsageError):
+            gallery.people(limit=bad)
+    with pytest.raises(BadSubject):
+        gallery.people(after="\ud800")
+
+
+def test_one_person_is_told_as_the_listing_tells(gallery: BaseGallery) -> None:
+    for number in range(9):
+        gallery.enrol(f"p{number}", [*random_samples(number, number % 3), photographed(number)], {"number": number})
+    for person in gallery.people():
+        assert gallery.person(person.subject) == person
+    gallery.enrol("p3", random_samples(77, 2), {"number": "new"})
+    assert (gallery.person(" p3 ").samples, gallery.person("p3").metadata) == (3, {"number": "new"})
+    gallery.forget("p3")
+    for name in ("p3", "nobody"):
+        with pytest.raises(UnknownSubject):
+            gallery.person(name)
 
 
 def test_composed_and_decomposed_names_are_one_subject(gallery: BaseGallery) -> None:

@@ -21,6 +21,7 @@ DIMENSION = 24
 
 @pytest.fixture(autouse=True)
 def small_segments(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(EmbeddedGallery, "FIRST", 40)
     monkeypatch.setattr(EmbeddedGallery, "SEGMENT", 40)
     monkeypatch.setattr(shelf, "MOST", 60)
 
@@ -278,7 +279,7 @@ import sys
 from mien.gallery import EmbeddedGallery
 sys.path.insert(0, {here!r})
 from test_large import people
-EmbeddedGallery.SEGMENT = 40
+EmbeddedGallery.FIRST = EmbeddedGallery.SEGMENT = 40
 gallery = EmbeddedGallery({path!r})
 for batch in range(1000):
     crowd = people(1000 + batch, 9, f"c{{batch}}-")

@@ -16,6 +16,7 @@ import numpy as np
 
 from mien.errors import InputError, UnknownSubject, UsageError
 from mien.gallery.crops import check_face
+from mien.gallery.listing import Page
 from mien.gallery.matrix import Fusion, check_template
 from mien.gallery.names import metadata_text, subject_name
 from mien.types import F32, Match, OperatingPoint, Person, Sample, Template
@@ -135,6 +136,28 @@ class BaseGallery(ABC):
             check_template(template, self._space, self._dimension, self.where)
             return self._remove(name, template.vector.tobytes()).samples > 0
 
+    def people(
+        self, *, after: str | None = None, limit: int | None = None, containing: str | None = None
+    ) -> list[Person]:
+        """All subjects, by name; by pages: those behind the name `after` (enrolled or not), at most `limit`.
+
+        containing: only names that hold this text, in upper or lower case. Raises BadSubject for an `after` that can be
+        no name, UsageError for a limit below 1."""
+        page = Page.of(after, limit, containing)
+        with self._lock:
+            self._refresh()
+            return self._listed(page)
+
+    def person(self, subject: str) -> Person:
+        """One subject, as `people` lists it. Raises UnknownSubject."""
+        name = subject_name(subject)
+        with self._lock:
+            self._refresh()
+            found = self._person(name)
+        if found is None:
+            raise self._unknown(name)
+        return found
+
     def search(
         self, probe: Template, k: int = 5, *, floor: float | None = None, where: Where | None = None
     ) -> list[Match]:
@@ -237,10 +260,6 @@ class BaseGallery(ABC):
         return f"{type(self).__name__}({self.where!r})"
 
     @abstractmethod
-    def people(self) -> list[Person]:
-        """All subjects, by name."""
-
-    @abstractmethod
     def samples(self, subject: str | None = None) -> Iterator[tuple[str, Sample]]:
         """(subject, sample) pairs, of one subject or of all, by name and then in the order they were enrolled.
 
@@ -279,6 +298,13 @@ class BaseGallery(ABC):
 
     @abstractmethod
     def _has(self, name: str) -> bool: ...
+
+    @abstractmethod
+    def _listed(self, page: Page) -> list[Person]:
+        """The subjects that a listing wants, by name."""
+
+    @abstractmethod
+    def _person(self, name: str) -> Person | None: ...
 
     @abstractmethod
     def _view(self, where: Where | None) -> View:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from mien.gallery.roster import Roster
 from mien.gallery.rows import Rows
 from mien.gallery.shelf import Shelf
 from mien.gallery.store import Head, xor
+from mien.types import Person, Sample
 
 
 class Contents:
@@ -38,6 +41,36 @@ class Contents:
             Head(), last_subject=noted.last_subject, last_sample=noted.last_sample, subjects=noted.subjects,
             samples=noted.samples, balance=noted.balance,
         )  # fmt: skip
+
+    def everybody(self) -> list[Person]:
+        """All subjects, by name; runs inside a transaction, as `people`."""
+        rows, counts = self.rows.subjects(), self.roster.counts()
+        self.rows.hold({number for number, *_ in rows} == set(counts), "subjects are missing")
+        found = [
+            Person(name, *counts[number], json.loads(metadata), enrolled) for number, name, metadata, enrolled in rows
+        ]
+        return sorted(found, key=lambda person: person.subject)
+
+    def people(self, numbers: Iterable[int]) -> list[Person]:
+        """Subjects with these ids, who are there."""
+        found = []
+        for number in numbers:
+            name, metadata, enrolled = self.rows.subject(number)
+            kept = self.roster.kept(number)
+            found.append(Person(name, len(kept), sum(kept.values()), json.loads(metadata), enrolled))
+        return found
+
+    def samples(self, wanted: Sequence[tuple[str, int]]) -> list[tuple[str, Sample]]:
+        """(name, sample) of those of some (name, id of a sample) that are there."""
+        found = []
+        for name, number in wanted:
+            sample = self.rows.sample(number, self.head.space or "")
+            if sample is not None:
+                found.append((name, sample))
+            else:
+                still_here = number in self.roster.kept(self.roster.find(name) or 0)
+                self.rows.hold(not still_here, f"sample {number} is missing")
+        return found
 
     def pull(self) -> None:
         """Read what is not known yet; must run inside a transaction. Raises GalleryCorrupt."""

@@ -7,7 +7,6 @@ sealed row in the file, whatever the codes said."""
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import sqlite3
 import weakref
@@ -23,6 +22,7 @@ from mien.gallery import store
 from mien.gallery.base import BaseGallery, Newcomer, Removed, View
 from mien.gallery.contents import Contents
 from mien.gallery.filed import Filed, Moved
+from mien.gallery.listing import Page
 from mien.gallery.matrix import Fusion, check_samples
 from mien.gallery.moving.beside import in_turn, reaching
 from mien.gallery.names import subject_name
@@ -44,10 +44,11 @@ class EmbeddedGallery(BaseGallery):
 
     An enrol that returned is on the disk (write-ahead log, synced). A search sees what other processes enrolled before
     it began. While the gallery is open, people.db-wal and people.db-shm are beside it; the last to close removes them.
-    From `SEGMENT` templates on, people.db-codes is beside it too; it may be lost or left out of a copy, and is made again.
+    From `FIRST` templates on, people.db-codes is beside it too; it may be lost or left out of a copy, and is made again.
     timeout: s to wait for another process that is writing, before GalleryBusy."""
 
-    SEGMENT = 8_192  # templates that are kept in memory as they are; above that, their codes go into a segment
+    FIRST = 25_000  # templates kept in memory as they are: fewer are opened in no time, and searched without the file
+    SEGMENT = 8_192  # the same, of those that come later: as many at a time have their codes go into a segment
 
     def __init__(
         self,
@@ -70,17 +71,6 @@ class EmbeddedGallery(BaseGallery):
         self._reset()
         self._refresh()
         self._tidy()
-
-    def people(self) -> list[Person]:
-        with self._reading():
-            rows = self._held.rows.subjects()
-            counts = self._held.roster.counts()
-            self._held.rows.hold({number for number, *_ in rows} == set(counts), "subjects are missing")
-            found = [
-                Person(name, *counts[number], json.loads(metadata), enrolled)
-                for number, name, metadata, enrolled in rows
-            ]
-        return sorted(found, key=lambda person: person.subject)
 
     def samples(self, subject: str | None = None) -> Iterator[tuple[str, Sample]]:
         name = None if subject is None else subject_name(subject)
@@ -223,6 +213,15 @@ class EmbeddedGallery(BaseGallery):
         with self._reading():
             return self._held.roster.find(name) is not None
 
+    def _listed(self, page: Page) -> list[Person]:
+        with self._reading():
+            return self._held.everybody() if page.whole else self._held.people(self._held.roster.page(page))
+
+    def _person(self, name: str) -> Person | None:
+        with self._reading():
+            number = self._held.roster.find(name)
+            return None if number is None else self._held.people([number])[0]
+
     @property
     def _dimension(self) -> int | None:
         return self._held.head.dimension
@@ -349,14 +348,17 @@ class EmbeddedGallery(BaseGallery):
 
     def _cover(self) -> None:
         """Put the codes of what is in memory into a segment, once that is much. They are derived: a failure loses nothing."""
-        if len(self._held.later) < self.SEGMENT or self._fusion != "max":
+        if not self._much() or self._fusion != "max":
             return
         with suppress(GalleryBusy, GalleryFull, OSError), self._change():
-            if len(self._held.later) < self.SEGMENT:
+            if not self._much():
                 return  # another process was faster
             rows = self._held.matrix.rows()
             self._held.shelf.cover(self._held.later, rows.codes or encode(rows.vectors), self._held.head)
             self._nudge()
+
+    def _much(self) -> bool:
+        return len(self._held.later) >= (self.SEGMENT if self._held.shelf.segments else self.FIRST)
 
     def _nudge(self) -> None:
         """Make others look again, though nobody came or went."""
@@ -382,11 +384,8 @@ class EmbeddedGallery(BaseGallery):
         for start in range(0, len(walk), _BLOCK):
             block = walk[start : start + _BLOCK]
             with self._reading():
-                found = [(name, self._held.rows.sample(number, self._space or "")) for name, number in block]
-                for (name, sample), (_, number) in zip(found, block, strict=True):
-                    still_here = sample is None and number in self._held.roster.kept(self._held.roster.find(name) or 0)
-                    self._held.rows.hold(sample is not None or not still_here, f"sample {number} is missing")
-            yield from ((name, sample) for name, sample in found if sample is not None)
+                found = self._held.samples(block)
+            yield from found
 
     def _release(self) -> None:
         self._held = Contents(self._db, self._path, self._fusion)

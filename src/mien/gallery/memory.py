@@ -13,6 +13,7 @@ import numpy as np
 
 from mien.gallery.base import BaseGallery, Newcomer, Removed, View
 from mien.gallery.crops import own_face
+from mien.gallery.listing import Page
 from mien.gallery.matrix import Fusion, Matrix, check_samples
 from mien.gallery.names import subject_name
 from mien.types import Person, Sample
@@ -27,6 +28,11 @@ class _Record:
     metadata: str
     enrolled: str
 
+    def person(self, name: str) -> Person:
+        """As a listing shows it."""
+        images = sum(sample.face is not None for sample in self.samples.values())
+        return Person(name, len(self.samples), images, json.loads(self.metadata), self.enrolled)
+
 
 class MemoryGallery(BaseGallery):
     """People in memory only. Gone at `close`, unless `backup` wrote them to a file."""
@@ -37,20 +43,6 @@ class MemoryGallery(BaseGallery):
         self._records: dict[str, _Record] = {}
         self._held_space: str | None = None
         self._kept_points = "[]"
-
-    def people(self) -> list[Person]:
-        with self._lock:
-            self._refresh()
-            return [
-                Person(
-                    subject=name,
-                    samples=len(record.samples),
-                    images=sum(sample.face is not None for sample in record.samples.values()),
-                    metadata=json.loads(record.metadata),
-                    enrolled=record.enrolled,
-                )
-                for name, record in sorted(self._records.items())
-            ]
 
     def samples(self, subject: str | None = None) -> Iterator[tuple[str, Sample]]:
         name = None if subject is None else subject_name(subject)
@@ -94,6 +86,13 @@ class MemoryGallery(BaseGallery):
 
     def _has(self, name: str) -> bool:
         return name in self._matrix
+
+    def _listed(self, page: Page) -> list[Person]:
+        return [self._records[name].person(name) for name in page.cut(sorted(self._records), str)]
+
+    def _person(self, name: str) -> Person | None:
+        record = self._records.get(name)
+        return None if record is None else record.person(name)
 
     @property
     def _dimension(self) -> int | None:

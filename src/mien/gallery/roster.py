@@ -4,7 +4,11 @@ What segments cover is looked up in the file; the rest, all of a small gallery, 
 
 from __future__ import annotations
 
+from heapq import merge, nsmallest
+from itertools import islice
+
 from mien.gallery.covered import Covered
+from mien.gallery.listing import Page
 from mien.gallery.rows import Rows, Vector
 
 _FEW = 1000  # subjects looked up one by one
@@ -65,6 +69,13 @@ class Roster:
         """(name, id) of everybody, by name."""
         looked_up = self._rows.names(self._covered.last_subject) if self._covered.last_subject else []
         return sorted([*looked_up, *self._ids.items()])
+
+    def page(self, page: Page) -> list[int]:
+        """Ids of those that a listing wants, by name."""
+        wanted = (item for item in self._ids.items() if page.wants(item[0]))
+        held = sorted(wanted) if page.limit is None else nsmallest(page.limit, wanted)
+        looked_up = self._rows.named(page, self._covered.last_subject) if self._covered.last_subject else ()
+        return [number for _, number in islice(merge(held, looked_up), page.limit)]
 
     def walk(self) -> list[tuple[str, int]]:
         """(name, sample) of everything, by name and then in the order they were enrolled."""

@@ -13,6 +13,7 @@ import numpy as np
 
 from mien.gallery import covered
 from mien.gallery.crops import pack_face, unpack_face
+from mien.gallery.listing import Page
 from mien.gallery.store import Head, corrupt, seal, xor
 from mien.gallery.where_sql import where_sql
 from mien.types import Face, Sample, Template
@@ -70,6 +71,29 @@ class Rows:
             self.hold(good, f"the row of subject {number} does not match its seal")
             found.append((number, name, metadata, enrolled))
         return found
+
+    def subject(self, number: int) -> tuple[str, str, str]:
+        """(name, metadata, enrolled) of a subject."""
+        query = "SELECT id, name, enrolled, seal, metadata, metadata_seal FROM subject WHERE id = ?"
+        row = self.db.execute(query, (number,)).fetchone()
+        self.hold(row, f"subject {number} is missing")
+        *true, metadata, mark = row
+        self.hold(
+            self._true(tuple(true)) == number and mark == seal(number, metadata),
+            f"what is noted about subject {number} does not match its seal",
+        )
+        return row[1], metadata, row[2]
+
+    def named(self, page: Page, last: int) -> Iterator[tuple[str, int]]:
+        """(name, id) of subjects with an id of at most `last` that a listing wants, by name, without reading other rows."""
+        query = "SELECT name, id FROM subject WHERE name > ? AND +id <= ?"
+        values: list[str | int] = [page.after or "", last]
+        if page.part:  # what SQLite can tell: it knows the cases of ASCII only, and only ASCII folds to other ASCII
+            query += " AND (name GLOB '*[^ -~]*' OR instr(lower(name), ?))"
+            values.append(page.part if page.part.isascii() else "\n")  # which no name holds
+        return (
+            (name, number) for name, number in self.db.execute(f"{query} ORDER BY name", values) if page.wants(name)
+        )
 
     def find(self, name: str, last: int) -> int | None:
         """The id of a subject, if that is at most `last`."""

@@ -6,10 +6,12 @@ import os
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from mien.errors import GalleryBusy, GalleryReadOnly
 from mien.gallery.base import BaseGallery, Newcomer, Removed, View
+from mien.gallery.listing import Page
 from mien.gallery.milvus.address import Address
 from mien.gallery.milvus.batches import Batches
 from mien.gallery.milvus.checking import faults
@@ -50,11 +52,20 @@ class MilvusGallery(BaseGallery):
             with suppress(GalleryBusy):
                 self._writer.sweep()
 
-    def people(self) -> list[Person]:
-        with self._lock:
-            self._refresh()
+    def _listed(self, page: Page) -> list[Person]:
+        if page.whole:
             held = self._holdings.everybody(self._head, self._level)
-        return sorted((each.person() for each in held.values()), key=lambda person: person.subject)
+        else:
+            names = self._holdings.names(self._head, self._level)
+            owners = [owner for owner, _ in page.cut(names.items(), itemgetter(1))]
+            held = self._holdings.of(owners, self._head, self._level)
+        found = [each.person() for each in held.values() if each.rows]
+        return sorted(found, key=lambda person: person.subject)
+
+    def _person(self, name: str) -> Person | None:
+        owner = owner_of(name)
+        held = self._holdings.of([owner], self._head, self._level).get(owner)
+        return None if held is None or not held.rows else held.person()
 
     def samples(self, subject: str | None = None) -> Iterator[tuple[str, Sample]]:
         name = None if subject is None else subject_name(subject)

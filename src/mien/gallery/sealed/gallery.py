@@ -19,6 +19,7 @@ import numpy as np
 from mien.errors import GalleryBusy, GalleryCorrupt, GalleryReadOnly, UsageError
 from mien.gallery.base import BaseGallery, Newcomer, Removed
 from mien.gallery.crops import unpack_face
+from mien.gallery.listing import Page
 from mien.gallery.matrix import check_template
 from mien.gallery.names import subject_name
 from mien.gallery.sealed.canaries import Content
@@ -148,16 +149,18 @@ class SealedGallery(BaseGallery):
             note = coarse.note()
             self._change(lambda: self._index.sealed_head(Change(self._index.head), self._space, self._points, note))
 
-    def people(self) -> list[Person]:
-        with self._lock:
-            self._refresh()
-            found = []
-            for name, subject in sorted(self._index.ids.items()):
-                rows = [self._index.samples[number] for number in self._index.kept[subject]]
-                images = sum(self._index.record(row)["image"] for row in rows)
-                who = self._index.people[subject]
-                found.append(Person(name, len(rows), images, json.loads(who.metadata), who.enrolled))
-            return found
+    def _listed(self, page: Page) -> list[Person]:
+        return [self._told(name) for name in page.cut(sorted(self._index.ids), str)]
+
+    def _person(self, name: str) -> Person | None:
+        return self._told(name) if name in self._index.ids else None
+
+    def _told(self, name: str) -> Person:
+        subject = self._index.ids[name]
+        rows = [self._index.samples[number] for number in self._index.kept[subject]]
+        images = sum(self._index.record(row)["image"] for row in rows)
+        who = self._index.people[subject]
+        return Person(name, len(rows), images, json.loads(who.metadata), who.enrolled)
 
     def samples(self, subject: str | None = None) -> Iterator[tuple[str, Sample]]:
         name = None if subject is None else subject_name(subject)
