@@ -15,7 +15,7 @@ LEVELS = {
     "detect": 2, "embed": 2, "judge": 2, "edit": 2, "gallery": 2, "decide": 2, "sighting": 2, "sources": 2,
     "engine": 3,
     "audit": 4, "learn": 4, "bulk": 4, "cluster": 4, "dedupe": 4,
-    "reproduce": 5, "compat": 5, "cli": 5, "serve": 5, "__main__": 5,
+    "reproduce": 5, "compat": 5, "cli": 5, "serve": 5, "client": 5, "__main__": 5,
     "__init__": 6,
 }  # fmt: skip
 
