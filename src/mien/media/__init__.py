@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from mien.media.audio import read_audio
     from mien.media.draw import draw_faces
     from mien.media.image import read_image, write_image
+    from mien.media.marks import read_mark
     from mien.media.panels import Band, Panel, bands, draw_panels
+    from mien.media.recorder import write_video
     from mien.media.source import find, folder_per_person, frames_of, kind
     from mien.media.timelines import TimelineRow, timeline
     from mien.media.video import Video, open_video
@@ -33,8 +35,10 @@ _HOME = {
     "open_video": "video",
     "read_audio": "audio",
     "read_image": "image",
+    "read_mark": "marks",
     "timeline": "timelines",
     "write_image": "image",
+    "write_video": "recorder",
 }
 __all__ = [
     "Band",
@@ -51,8 +55,10 @@ __all__ = [
     "open_video",
     "read_audio",
     "read_image",
+    "read_mark",
     "timeline",
     "write_image",
+    "write_video",
 ]
 
 

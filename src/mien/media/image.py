@@ -67,9 +67,10 @@ def read_image(
     return Frame(_decode(content_of(source, MAX_BYTES), name, max_pixels), source=os.fspath(source))
 
 
-def write_image(frame: Frame, path: str | os.PathLike[str]) -> None:
+def write_image(frame: Frame, path: str | os.PathLike[str], *, mark: str = "") -> None:
     """Write a picture in the format that the suffix names; the file appears whole or not at all.
 
+    mark: what was done to it, kept in the file (`mien.media.marks`). Nothing else comes along: no EXIF, no place, no thumbnail.
     Raises UsageError for another suffix, MediaNotFound when there is no such folder, CannotWrite (disk full, read-only)."""
     target = Path(path)
     options = _WRITERS.get(target.suffix.lower())
@@ -81,6 +82,10 @@ def write_image(frame: Frame, path: str | os.PathLike[str]) -> None:
         raise MediaNotFound(f"There is no folder {shown(target.parent)}.", "Make it first.")
     from PIL import Image
 
+    if mark:
+        from mien.media import marks
+
+        options = {**options, **marks.options(target.suffix.lower(), mark)}
     # A sibling, because a rename is atomic only within one file system.
     temporary = target.with_name(f".mien-{secrets.token_hex(8)}{target.suffix}")
     try:
