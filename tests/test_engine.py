@@ -271,3 +271,23 @@ def test_readings_of_a_video_are_one_per_window_of_the_clock(engine: Engine, dat
     starts = [clip.span[0] for clip, _ in found]
     assert [int(start) for start in starts] == list(range(len(found))), "one person, no gaps"
     assert all(int(clip.span[0]) == int(clip.span[1]) for clip, _ in found)
+
+
+def test_many_pictures_together_are_answered_as_each_alone(
+    engine: Engine, portraits: dict[str, Path], together: Frame
+) -> None:
+    people = open_gallery()
+    engine.enrol(people, "Barack Obama", [portraits["obama"], portraits["obama3"]])
+    pictures = [portraits["obama2"], b"no picture", together, BLANK, portraits["biden"]]
+    found = engine.identify_many(pictures, people)
+    assert isinstance(found[1], UnreadableMedia)
+    for picture, answers in zip(pictures, found, strict=True):
+        if isinstance(answers, list):
+            alone = list(engine.identify(picture, people))
+            assert [(one.verdict, one.subject, one.reasons, one.source) for one in answers] == [
+                (one.verdict, one.subject, one.reasons, one.source) for one in alone
+            ]
+            assert [one.score for one in answers] == pytest.approx([one.score for one in alone], abs=1e-5)
+    assert [len(one) for one in engine.identify_many([together], people, most=1) if isinstance(one, list)] == [1]
+    assert engine.identify_many([], people) == []
+    assert len(engine.identify_many([together], open_gallery())[0]) == 2  # type: ignore[arg-type]

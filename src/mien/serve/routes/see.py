@@ -9,12 +9,14 @@ from typing import Any
 from fastapi import APIRouter, Request
 
 from mien import media, wire
+from mien.decide import Policy
 from mien.errors import MienError
 from mien.serve.access import Caller, needs
 from mien.serve.policies import FILTER, RATES, policy, where
 from mien.serve.service import Here, Service
 from mien.serve.uploads import received, taking
-from mien.types import Decision, Frame
+from mien.sighting import judged
+from mien.types import Clip, Decision, Frame
 
 router = APIRouter(prefix="/v1", tags=["see"])
 Reader: Any = needs("reader")
@@ -60,6 +62,13 @@ async def judge(kind: str, request: Request, service: Here, who: Caller = Reader
     return {"faces": await service.lines.run(_judged, service, kind, picture)}
 
 
+@router.post("/quality", openapi_extra=taking("image"))
+async def quality(request: Request, service: Here, who: Caller = Reader) -> dict[str, Any]:
+    """Whether a picture is good enough to enrol somebody from, and in words what to do about it."""
+    picture = (await received(request, "image")).one("image")
+    return await service.lines.run(_advised, service, picture)
+
+
 def opened(service: Service, data: bytes) -> Frame:
     """The picture in `data`, within the service's limit. Raises UnreadableMedia."""
     return media.read_image(data, max_pixels=int(service.settings.max_megapixels * 1e6))
@@ -94,9 +103,27 @@ def _verified(service: Service, one: bytes, other: bytes, wanted: Any) -> Decisi
 
 def _judged(service: Service, kind: str, data: bytes) -> list[dict[str, Any]]:
     one = service.judge(kind)
-    from mien.sighting import judged
-    from mien.types import Clip
-
     frame = opened(service, data)
     clips = [Clip((face,)) for face in service.engine.faces(frame)[: service.settings.max_faces]]
     return [wire.seen(clip, judged(one, clip)) for clip in clips]
+
+
+def _advised(service: Service, data: bytes) -> dict[str, Any]:
+    """Advice rather than a refusal: nobody or several in the picture is an answer here."""
+    frame = opened(service, data)
+    faces = service.engine.faces(frame)
+    if len(faces) != 1:
+        told = "No face was found: come closer, and into the light." if not faces else "There are several faces."
+        return {"usable": False, "quality": None, "faces": len(faces), "advice": [told], "face": None}
+    shot = service.engine.shots(faces)[0]
+    usable = shot.worth >= Policy().floor
+    advice = list(shot.quality.reasons) or ([] if usable else ["The face is too poor to know anybody by."])
+    if usable and shot.worth < Policy().quality:
+        advice.append("It can be used, but a better picture will be recognised more often.")
+    return {
+        "usable": usable,
+        "quality": wire.encode(shot.worth),
+        "faces": 1,
+        "advice": advice,
+        "face": wire.face(faces[0]),
+    }
