@@ -48,7 +48,7 @@ class Engine:
 
     detector, embedder: names of model cards. judges: names of further judges, or judges of one's own, beside quality, which
     always looks. threads: workers for work on many pictures (default: one per core); a single picture uses one thread, because
-    networks this small gain nothing from more."""
+    networks this small gain nothing from more. device: what the models run on, such as "cuda"; they load there, or not."""
 
     def __init__(
         self,
@@ -56,15 +56,16 @@ class Engine:
         embedder: str = "dlib_resnet",
         judges: Sequence[str | Judge] = (),
         threads: int | None = None,
+        device: str = "cpu",
     ) -> None:
-        self.threads = threads or os.cpu_count() or 1
+        self.threads, self.device = threads or os.cpu_count() or 1, device
         self._names = (detector, embedder, ("quality", *(name for name in judges if name != "quality")))
         self._lock = RLock()
 
     @cached_property
     def detector(self) -> Detector:
         """Loaded on first use. Raises ModelError."""
-        with self._lock:
+        with self._lock, models.on(self.device):
             return self.__dict__.get("detector") or detect.load(self._names[0])
 
     @cached_property
@@ -75,13 +76,13 @@ class Engine:
     @cached_property
     def embedder(self) -> Embedder:
         """Loaded on first use. Raises ModelError."""
-        with self._lock:
+        with self._lock, models.on(self.device):
             return self.__dict__.get("embedder") or embed.load(self._names[1])
 
     @cached_property
     def judges(self) -> tuple[Judge, ...]:
         """Quality first. Loaded on first use. Raises ModelError."""
-        with self._lock:
+        with self._lock, models.on(self.device):
             return self.__dict__.get("judges") or tuple(
                 judge.load(one) if isinstance(one, str) else one for one in self._names[2]
             )

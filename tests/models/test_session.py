@@ -10,7 +10,8 @@ import onnxruntime
 import pytest
 from onnx import TensorProto, helper
 
-from mien.errors import ModelCorrupt, ModelUnavailable
+from mien import models
+from mien.errors import ModelCorrupt, ModelUnavailable, UsageError
 from mien.models import session
 
 
@@ -80,3 +81,14 @@ def test_a_provider_that_does_not_start_is_refused(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(onnxruntime, "InferenceSession", without_cuda)
     with pytest.raises(ModelUnavailable, match="could not be started"):
         session(doubler(tmp_path / "a.onnx"), providers=["CUDAExecutionProvider", "CPUExecutionProvider"])
+
+
+def test_a_device_is_demanded_by_name(tmp_path: Path) -> None:
+    with models.on("cpu"):
+        assert session(doubler(tmp_path / "a.onnx")).get_providers() == ["CPUExecutionProvider"]
+    absent = next(one for one, names in models.DEVICES.items() if names[0] not in onnxruntime.get_available_providers())
+    with models.on(absent), pytest.raises(ModelUnavailable, match="not part of"):
+        session(doubler(tmp_path / "a.onnx"))
+    assert session(doubler(tmp_path / "a.onnx")).get_providers() == ["CPUExecutionProvider"]  # as before
+    with pytest.raises(UsageError, match="'abacus'"), models.on("abacus"):
+        pass

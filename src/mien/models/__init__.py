@@ -6,10 +6,11 @@ from mien.models.card import Card
 from mien.models.catalogue import card, catalogue
 from mien.models.fetch import Progress
 from mien.models.licence import accept, accepted, revoke
-from mien.models.session import session
+from mien.models.session import DEVICES, on, session
 from mien.models.store import FileStatus, Pulled, digest, pull, ready, verify
 
 __all__ = [
+    "DEVICES",
     "Card",
     "FileStatus",
     "Progress",
@@ -19,6 +20,7 @@ __all__ = [
     "card",
     "catalogue",
     "digest",
+    "on",
     "pull",
     "ready",
     "revoke",

@@ -2,20 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mien.errors import ModelCorrupt, ModelUnavailable
+from mien.errors import ModelCorrupt, ModelUnavailable, UsageError
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
 CPU = "CPUExecutionProvider"
+# What people call a device -> the providers of ONNX Runtime that must be there for it, best first. The processor comes
+# last, for operators that an accelerator lacks; it never stands in for one that is absent.
+DEVICES: Mapping[str, tuple[str, ...]] = {
+    "cpu": (CPU,),
+    "cuda": ("CUDAExecutionProvider", CPU),
+    "tensorrt": ("TensorrtExecutionProvider", "CUDAExecutionProvider", CPU),
+    "openvino": ("OpenVINOExecutionProvider", CPU),
+    "coreml": ("CoreMLExecutionProvider", CPU),
+    "directml": ("DmlExecutionProvider", CPU),
+}
+_usual: ContextVar[tuple[str, ...]] = ContextVar("providers", default=(CPU,))
+
+
+@contextmanager
+def on(device: str) -> Iterator[None]:
+    """Sessions made inside run on this device unless they name providers themselves. Raises UsageError."""
+    if device not in DEVICES:
+        raise UsageError(f"There is no device {device!r}.", f"Choose among {', '.join(DEVICES)}.")
+    before = _usual.set(DEVICES[device])
+    try:
+        yield
+    finally:
+        _usual.reset(before)
 
 
 def session(path: Path, threads: int = 1, providers: Sequence[str] | None = None) -> InferenceSession:
-    """A session on the graph in `path`, on the CPU unless `providers` names others, best first.
+    """A session on the graph in `path`, on the CPU unless `providers` (best first) or `on` name others.
 
     One thread and no spinning by default: small nets gain little from a second thread, and idle threads that spin take
     the cores from other sessions. Raises ModelUnavailable when the file is absent or a provider that was asked for is
@@ -23,7 +48,7 @@ def session(path: Path, threads: int = 1, providers: Sequence[str] | None = None
     import onnxruntime as ort
     from onnxruntime.capi import onnxruntime_pybind11_state as state
 
-    wanted = list(providers) if providers is not None else [CPU]
+    wanted = list(_usual.get() if providers is None else providers)
     _demand(wanted, ort.get_available_providers(), "is not part of the ONNX Runtime installed here")
     if not path.is_file():
         raise ModelUnavailable(f"There is no model file at {path}.", "Run `mien models verify`.")

@@ -24,7 +24,8 @@ def build(settings: Settings, engine: Engine | None = None) -> FastAPI:
 
     @asynccontextmanager
     async def life(app: FastAPI) -> AsyncIterator[None]:
-        await run_in_threadpool(service.open)
+        if not service.ready:  # `mien serve` has opened it before, to say in words what is amiss
+            await run_in_threadpool(service.open)
         yield
         await run_in_threadpool(service.close)
 
@@ -46,4 +47,5 @@ def build(settings: Settings, engine: Engine | None = None) -> FastAPI:
 def _engine(settings: Settings) -> Engine:
     from mien.engine import Engine
 
-    return Engine(settings.detector, settings.embedder, settings.judges, settings.threads or None)
+    given = settings.detector, settings.embedder, settings.judges, settings.threads or None
+    return Engine(*given, device=settings.device)

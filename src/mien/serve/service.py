@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 from fastapi import Depends
 from starlette.requests import HTTPConnection
 
-from mien import judge
+from mien import judge, models
 from mien.errors import UnknownModel
 from mien.protocols import Judge
 from mien.serve.galleries import Galleries
@@ -51,7 +51,8 @@ class Service:
             raise UnknownModel(f"There is no judge {kind[:60]!r} here.", f"Choose among {known}.")
         with self._lock:
             if kind not in self._judges:
-                self._judges[kind] = judge.load(kind)
+                with models.on(self.settings.device):
+                    self._judges[kind] = judge.load(kind)
             return self._judges[kind]
 
     def close(self) -> None:

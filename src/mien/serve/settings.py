@@ -38,6 +38,17 @@ class Settings(BaseSettings):
         None, description="PEM file of the certificate chain; with tls_key it serves HTTPS."
     )
     tls_key: Path | None = Field(None, description="PEM file of the certificate's private key.")
+    behind_proxy: bool = Field(
+        False, description="A proxy in front does TLS; without this or TLS only this machine can be served."
+    )
+    proxies: tuple[str, ...] = Field(
+        ("127.0.0.1", "::1"), description="Addresses whose word about the client's address counts, with behind_proxy."
+    )
+    connections: int = Field(1000, ge=8, description="Connections of a process at once; further ones are turned away.")
+    head_seconds: float = Field(10.0, gt=0, description="Time for the head of a request to arrive, s.")
+    notice: float = Field(
+        0.0, ge=0, description="How long a stopping service still takes requests while it says that it is not ready, s."
+    )
     drain: float = Field(30.0, ge=0, description="How long a stopping service goes on with requests it has taken, s.")
 
     # the engine
