@@ -22,3 +22,7 @@ class Gate:
         if not text:
             raise NotAuthenticated("The request has no key.", "Send it as `Authorization: Bearer mien_…`.")
         return self._keys.caller(text)
+
+    def again(self, caller: Caller) -> None:
+        """Refuse what `caller` is about to make durable when its key was revoked meanwhile. Raises NotAuthenticated."""
+        self._keys.again(caller)

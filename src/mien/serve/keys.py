@@ -59,6 +59,15 @@ class Keys:
             raise NotAuthenticated("The key is unknown or was revoked.", "Send a key that is in force.")
         return Caller(row["id"], row["name"], row["role"], row["tenant"])
 
+    def again(self, caller: Caller) -> None:
+        """Raises NotAuthenticated when the caller's key is not in force any more."""
+        with self._records.look() as db:
+            row = db.execute("SELECT revoked FROM key WHERE id = ?", (caller.key,)).fetchone()
+        if row is None or row["revoked"]:
+            raise NotAuthenticated(
+                "The key was revoked meanwhile; nothing was changed.", "Send a key that is in force."
+            )
+
     def secret(self, number: str) -> str:
         """The secret of a key's id."""
         made = hmac.digest(self._master, b"mien key " + number.encode(), "sha256")

@@ -52,6 +52,11 @@ class Records:
                 raise
             db.execute("COMMIT")
 
+    def settle(self) -> None:
+        """Take what was erased out of the write-ahead log too, as far as no reader holds it there."""
+        with self._told():
+            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
     def close(self) -> None:
         """Let go of the file, for all threads."""
         with self._lock:

@@ -11,10 +11,12 @@ from starlette.requests import HTTPConnection
 from mien import judge, models
 from mien.errors import UnknownModel
 from mien.protocols import Judge
+from mien.serve.erasing import Eraser, Receipts
 from mien.serve.galleries import Galleries
 from mien.serve.gate import Gate
 from mien.serve.keys import Keys
 from mien.serve.lines import Lines
+from mien.serve.log import Log
 from mien.serve.records import Records
 from mien.serve.settings import Settings
 
@@ -31,7 +33,11 @@ class Service:
     def __init__(self, settings: Settings, engine: Engine) -> None:
         self.settings, self.engine = settings, engine
         self.records = Records(settings.records)
-        self.keys = Keys(self.records, settings.master())
+        master = settings.master()
+        self.keys = Keys(self.records, master)
+        self.log = Log(Records(settings.data / "log.db"), master)
+        self.receipts = Receipts(self.records)
+        self.erasers: list[Eraser] = []  # what else keeps something about a subject (see `erasing`)
         self.gate = Gate(self.keys)
         self.galleries = Galleries(settings)
         self.lines = Lines(settings.threads or engine.threads, settings.queue, settings.batch)
@@ -59,6 +65,7 @@ class Service:
         """Finish what was taken and let go of everything."""
         self.ready = False
         self.lines.stop(self.settings.drain)
+        self.log.close()
         self.galleries.close()
         self.records.close()
 
