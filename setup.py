@@ -24,7 +24,7 @@ setup(
     ext_modules=[
         Extension(
             "mien.gallery.scan._native",
-            [f"{FOLDER}/{name}.c" for name in ("module", "driver", "kernels")],
+            [f"{FOLDER}/{name}.c" for name in ("module", "driver", "kernels", "exact")],
             depends=[f"{FOLDER}/scan.h"],
             # No fused multiply-adds: bounds are computed one rounding at a time, the same everywhere. Never fast-math.
             extra_compile_args=[] if os.name == "nt" else ["-O3", "-g0", "-std=c11", "-ffp-contract=off"],

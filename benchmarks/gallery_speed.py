@@ -30,7 +30,7 @@ from record import save
 from threadpoolctl import threadpool_limits
 
 from mien.gallery import EmbeddedGallery
-from mien.gallery.scan import candidates, candidates_many, encode, kernel, rescore
+from mien.gallery.scan import candidates, candidates_many, encode, exact, kernel
 from mien.types import F32, Sample, Template
 
 SPACE, K, BATCH = "benchmark", 5, 64
@@ -139,7 +139,7 @@ def scan(rows: F32, folder: Path, result: dict[str, Any]) -> Engine:
     result["kernel"] = kernel()
 
     def best(found: tuple[Any, float], probe: F32) -> Answer:
-        scores, _ = rescore(rows, found[0], probe)
+        scores = exact(rows[found[0]], probe)
         return [int(row) for row in found[0][np.argsort(-scores, kind="stable")[:K]]]
 
     return Engine(

@@ -183,6 +183,8 @@ class BaseGallery(ABC):
             for probe in probes:
                 check_template(probe, self._space, self._dimension, self.where)
             view = self._view(where)
+        if len(probes) == 1:
+            return view.search(probes[0].vector[None], k, floor)
         lengths = {probe.vector.size for probe in probes}
         if len(lengths) > 1:
             raise InputError("The probes have different lengths.", "Make all of them with one embedder.")

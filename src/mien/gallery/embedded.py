@@ -159,9 +159,9 @@ class EmbeddedGallery(BaseGallery):
 
     def _refresh(self) -> None:
         self._usable()
-        seen = store.footprint(self._path)
         # A frozen connection does not look at the file again by itself; a replaced file has another inode.
-        if seen.inode != self._seen.inode or (self._frozen and seen != self._seen):
+        replaced = store.look(self._path).st_ino != self._seen.inode
+        if replaced or (self._frozen and store.footprint(self._path) != self._seen):
             self._finalizer()
             self._connect()
             self._reset()

@@ -43,7 +43,8 @@ def check_template(template: Template, space: str | None, dimension: int | None,
             f"A template has {vector.size} dimensions, but the gallery {where} holds {dimension}.",
             "Make templates with the embedder that the gallery was made with.",
         )
-    length = float(np.sqrt(np.dot(vector.astype(np.float64), vector.astype(np.float64))))
+    wide = vector.astype(np.float64)
+    length = math.sqrt(np.dot(wide, wide))
     if not abs(length - 1.0) <= UNIT_TOLERANCE:  # written so that NaN fails too
         raise InputError(f"A template's vector has length {length:.6g}, not 1.", "Make templates with an embedder.")
     quality = template.quality
@@ -141,7 +142,7 @@ class Matrix:
         self._vectors: F32 = np.empty((0, 0), np.float32)
         self._owners: NDArray[np.intp] = np.empty(0, np.intp)
         self._count = 0
-        self._means: F32 | None = None
+        self._everybody: Rows | None = None  # the whole, until a row comes
         self._codes: Codes | None = None
 
     @property
@@ -178,7 +179,7 @@ class Matrix:
                 self._names.append(subject)
             self._owners[row] = owner
         self._count = end
-        self._means = None
+        self._everybody = None
 
     def _grow(self, rows: int, dimension: int) -> None:
         vectors = np.empty((rows, dimension), np.float32)
@@ -213,14 +214,15 @@ class Matrix:
         return Rows(whole.vectors[owners >= 0], owners[owners >= 0], kept)
 
     def _whole(self) -> Rows:
-        vectors, owners = self._vectors[: self._count], self._owners[: self._count]
-        subjects = len(self._names)
-        if self._fusion == "max":
-            codes = None if self._codes is None else self._codes[: self._count]
-            return Rows(vectors, owners, self._names, codes)
-        if self._means is None:
-            self._means = _unit_means(vectors, owners, subjects)
-        return Rows(self._means, np.arange(subjects), self._names)
+        if self._everybody is None:
+            vectors, owners = self._vectors[: self._count], self._owners[: self._count]
+            if self._fusion == "max":
+                codes = None if self._codes is None else self._codes[: self._count]
+                self._everybody = Rows(vectors, owners, self._names, codes)
+            else:
+                subjects = len(self._names)
+                self._everybody = Rows(_unit_means(vectors, owners, subjects), np.arange(subjects), self._names)
+        return self._everybody
 
 
 def _unit_means(vectors: F32, owners: NDArray[np.intp], subjects: int) -> F32:

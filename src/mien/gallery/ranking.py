@@ -14,7 +14,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.gallery.scan import Candidates, rescore
+from mien.gallery.scan import Candidates, exact
 from mien.types import F32, Match, SearchEvidence
 
 _WIDER = 4  # how much more rows are looked at where too few subjects were found
@@ -47,7 +47,7 @@ def search(source: Source, probes: F32, k: int, floor: float | None) -> list[lis
     answers: list[list[Match]] = [[] for _ in probes]
     open_, m = list(range(len(probes))), k
     while open_:
-        found = source.candidates(probes[open_], m, floor)
+        found = source.candidates(probes if len(open_) == len(probes) else probes[open_], m, floor)
         unsettled = []
         for place, (rows, threshold) in zip(open_, found, strict=True):
             matches = _ranked(source, probes[place], rows, k)
@@ -63,27 +63,14 @@ def search(source: Source, probes: F32, k: int, floor: float | None) -> list[lis
 def _ranked(source: Source, probe: F32, rows: NDArray[np.int64], k: int) -> list[Match]:
     """The k best subjects among the owners of some rows."""
     owners, vectors = source.fetch(rows)
-    near, slack = rescore(vectors, np.arange(len(vectors)), probe)
-    near.clip(-1.0, 1.0, out=near)  # or two that both score 1 would not tie
-    chosen = np.flatnonzero(near >= _kth(owners, near, k) - 2 * slack)
     best: dict[int, float] = {}
-    # A product of two float32 is exact in float64 and `fsum` rounds once, at the end.
-    products = (vectors[chosen].astype(np.float64) * probe.astype(np.float64)).tolist()
-    for row, terms in zip(chosen.tolist(), products, strict=True):
-        score = max(-1.0, min(1.0, math.fsum(terms)))
-        best[owners[row]] = max(score, best.get(owners[row], -1.0))
+    for owner, score in zip(owners, exact(vectors, probe).tolist(), strict=True):
+        score = max(-1.0, min(1.0, score))  # or two that both score 1 would not tie
+        if score > best.get(owner, -2.0):
+            best[owner] = score
+    if len(best) > k:  # names are looked up of no more than may be named
+        least = sorted(best.values())[-k]
+        best = {owner: score for owner, score in best.items() if score >= least}
     evidence = SearchEvidence(True, source.proof, len(rows))
     ranking = sorted(zip(source.named(list(best)), best.values(), strict=True), key=lambda item: (-item[1], item[0]))
     return [Match(name, score, evidence) for name, score in ranking[:k]]
-
-
-def _kth(owners: Sequence[int], scores: NDArray[np.float64], k: int) -> float:
-    """The best score of the k-th best subject; -inf where there are fewer."""
-    if len(scores) < k:
-        return -math.inf
-    seen: set[int] = set()
-    for row in np.argsort(-scores, kind="stable").tolist():
-        seen.add(owners[row])
-        if len(seen) == k:
-            return float(scores[row])
-    return -math.inf

@@ -264,12 +264,17 @@ class Footprint:
     log: bool  # whether there is a log with something in it
 
 
-def footprint(path: Path) -> Footprint:
-    """Look at the file from outside. Raises GalleryNotFound when it is gone."""
+def look(path: Path) -> os.stat_result:
+    """What the file is at this moment; its inode is another once it was replaced. Raises GalleryNotFound when it is gone."""
     try:
-        status = path.stat()
+        return path.stat()
     except FileNotFoundError:
         raise GalleryNotFound(f"The gallery {path} is not there any more.", "Put it back, or open another.") from None
+
+
+def footprint(path: Path) -> Footprint:
+    """Look at the file from outside. Raises GalleryNotFound when it is gone."""
+    status = look(path)
     log = side_file(path)
     return Footprint(status.st_ino, status.st_size, status.st_mtime_ns, log.exists() and log.stat().st_size > 0)
 

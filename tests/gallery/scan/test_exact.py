@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mien.errors import InputError, UsageError
-from mien.gallery.scan import Codes, candidates, candidates_many, encode, rescore
+from mien.gallery.scan import Codes, candidates, candidates_many, encode, exact, scoring
 from mien.gallery.scan.search import KERNELS
 
 from .oracle import check, galleries, score, unit
@@ -136,12 +137,46 @@ def test_what_does_not_fit_is_refused() -> None:
         candidates(codes, rows[0], 1, floor=math.nan)
 
 
-def test_scores_of_the_rows_left_are_within_their_bound() -> None:
+def rounded(row: np.ndarray, probe: np.ndarray) -> float:
+    """The inner product by fractions, rounded once."""
+    return float(sum(Fraction(a) * Fraction(b) for a, b in zip(row.tolist(), probe.tolist(), strict=True)))
+
+
+def test_scores_of_the_rows_left_are_rounded_once(monkeypatch: pytest.MonkeyPatch) -> None:
     for rng, rows, _, _ in galleries(6, 30, most=60):
-        some = rng.integers(0, len(rows), 40)
-        near, bound = rescore(rows, some, rows[0])
-        assert bound < 1e-12
-        for row, value in zip(some, near, strict=True):
-            exact = math.fsum((rows[row].astype(np.float64) * rows[0].astype(np.float64)).tolist())
-            assert abs(value - exact) <= bound
-    assert rescore(rows, np.empty(0, np.int64), rows[0])[0].tolist() == []
+        some = rows[rng.integers(0, len(rows), 12)]
+        wanted = [rounded(row, rows[0]) for row in some]
+        assert exact(some, rows[0]).tolist() == wanted
+        assert exact(some[:, ::-1], rows[0][::-1]).tolist() == wanted
+        with monkeypatch.context() as patch:
+            patch.setattr(scoring, "_exact", None)
+            assert exact(some, rows[0]).tolist() == wanted
+    assert exact(np.empty((0, 5), np.float32), rows[0]).tolist() == []
+
+
+@settings(deadline=None, max_examples=300)
+@given(data=st.data())
+def test_scores_are_rounded_once_whatever_cancels(data: st.DataObject) -> None:
+    """Terms of very different size that nearly cancel, and sums halfway between two numbers or a hair beside it."""
+    size = data.draw(st.integers(1, 40))
+    term = st.tuples(st.integers(-(2**24) + 1, 2**24 - 1), st.integers(-70, -30)).map(lambda pair: math.ldexp(*pair))
+    halves = data.draw(st.lists(term, min_size=size, max_size=size))
+    row = np.array([*halves, *(-value for value in halves), 0.5, 2.0**-27, -(2.0**-27), 2.0**-30], np.float32)
+    probe = np.ones(len(row), np.float32) * np.float32(0.1)
+    tail = data.draw(st.lists(st.sampled_from([0.0, 0.1, 2.0**-26, -(2.0**-26), 2.0**-60]), min_size=4, max_size=4))
+    probe[-4:] = np.array([0.75, *tail[1:]], np.float32)
+    order = np.array(data.draw(st.permutations(range(len(row)))))
+    row, probe = row[order], probe[order]
+    assert exact(row[None], probe).tolist() == [rounded(row, probe)]
+
+
+def test_most_scores_are_certain_without_a_second_look() -> None:
+    if scoring._exact is None:
+        pytest.skip("the extension was not built")
+    rng = np.random.default_rng(0)
+    rows, scores = unit(rng.normal(size=(2000, 512))), np.empty(2000)
+    scoring._exact(rows, rows[0], scores)
+    assert np.isnan(scores).mean() < 0.02  # halfway between two numbers, which products of float32 may hit
+    for bad in (rows[0, 1:], rows[0, :0]):
+        with pytest.raises(ValueError):
+            scoring._exact(rows, bad, scores)

@@ -2,7 +2,7 @@
 
     codes = encode(vectors)                                # unit rows float32 (n, D) -> codes, D + 12 bytes a row
     rows, threshold = candidates([base, tail], probe, m)   # every row that may be among the m best, and a threshold
-    scores, bound = rescore(vectors, rows, probe)          # float64 scores of those rows, each within `bound`
+    scores = exact(vectors[rows], probe)                   # float64 scores of those rows, rounded once
 
 What holds, and why, is in ``docs/concepts/exact-search.md``. In short: every row whose score (the exact inner product,
 clipped to -1..1) reaches the returned threshold is among the returned rows; without a floor at least m rows reach it.
@@ -17,7 +17,7 @@ not; all give the same rows. MIEN_SCAN=avx512|avx2|portable|numpy forces one.
 """
 
 from mien.gallery.scan.codes import REACH, Codes, encode
-from mien.gallery.scan.rescoring import rescore
+from mien.gallery.scan.scoring import exact
 from mien.gallery.scan.search import Candidates, candidates, candidates_many, kernel
 
-__all__ = ["REACH", "Candidates", "Codes", "candidates", "candidates_many", "encode", "kernel", "rescore"]
+__all__ = ["REACH", "Candidates", "Codes", "candidates", "candidates_many", "encode", "exact", "kernel"]

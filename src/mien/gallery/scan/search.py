@@ -54,9 +54,9 @@ def candidates_many(
         raise UsageError(f"{m} rows were asked for.", "Ask for at least one.")
     if probes.ndim != 2 or probes.dtype != np.float32:
         raise InputError("Probes are rows of float32.", "Give an array (q, D) of float32.")
-    if len({block.high.shape[1] for block in blocks}) > 1:
+    if len(blocks) > 1 and len({block.high.shape[1] for block in blocks}) > 1:
         raise InputError("The blocks of codes differ in their dimension.", "Search them one by one.")
-    total = sum(len(block) for block in blocks)
+    total = sum([len(block.scales) for block in blocks])
     if allowed is not None and (allowed.shape != (total,) or allowed.dtype != np.uint8):
         raise InputError(f"The mask does not fit {total} rows.", "Give one uint8 a row.")
     lowest = -math.inf if floor is None or floor <= -1.0 else float(floor)

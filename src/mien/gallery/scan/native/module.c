@@ -1,4 +1,4 @@
-/* What Python sees: `names`, `scan` and `encode` over objects with the buffer protocol. Shapes are the caller's duty; sizes
+/* What Python sees: `names`, `scan`, `encode` and `exact` over objects with the buffer protocol. Shapes are the caller's duty; sizes
    are checked here, so that a wrong call raises and reads nothing out of bounds. */
 #define Py_LIMITED_API 0x030B0000
 #define PY_SSIZE_T_CLEAN
@@ -200,9 +200,36 @@ static PyObject *encode(PyObject *module, PyObject *args) {
     return result;
 }
 
+/* exact(vectors, probe, out) -> how many are not certain: inner products of the rows with `probe`, as doubles; those NaN. */
+static PyObject *exact(PyObject *module, PyObject *args) {
+    (void)module;
+    PyObject *vectors, *probe, *out, *result = NULL;
+    if (!PyArg_ParseTuple(args, "OOO", &vectors, &probe, &out)) return NULL;
+    Py_buffer rows, one, scores;
+    if (PyObject_GetBuffer(vectors, &rows, PyBUF_SIMPLE)) return NULL;
+    if (PyObject_GetBuffer(probe, &one, PyBUF_SIMPLE)) goto rows;
+    if (PyObject_GetBuffer(out, &scores, PyBUF_WRITABLE)) goto probe;
+    if (one.len >= 4 && scores.len / 8 * one.len == rows.len) {
+        int64_t open;
+        Py_BEGIN_ALLOW_THREADS
+        open = exact_products(rows.buf, scores.len / 8, one.len / 4, one.buf, scores.buf);
+        Py_END_ALLOW_THREADS
+        result = PyLong_FromLongLong(open);
+    } else {
+        PyErr_SetString(PyExc_ValueError, "the vectors, the probe and the room for scores do not fit each other");
+    }
+    PyBuffer_Release(&scores);
+probe:
+    PyBuffer_Release(&one);
+rows:
+    PyBuffer_Release(&rows);
+    return result;
+}
+
 static PyMethodDef methods[] = {{"names", names, METH_NOARGS, "Kernels that run on this processor, the best first."},
                                 {"scan", scan, METH_VARARGS, "See mien.gallery.scan.search."},
                                 {"encode", encode, METH_VARARGS, "See mien.gallery.scan.codes."},
+                                {"exact", exact, METH_VARARGS, "See mien.gallery.scan.scoring."},
                                 {NULL, NULL, 0, NULL}};
 static PyModuleDef_Slot slots[] = {{0, NULL}};
 static struct PyModuleDef definition = {

@@ -68,6 +68,9 @@ int scan_one(const Kernel *kernel, const Block *block, int64_t width, int64_t ba
 int scan_many(const Kernel *kernel, const Block *block, int64_t width, int64_t base, const uint8_t *allowed, Probe *probes,
               int64_t count);
 
+/* Correctly rounded inner products of rows with a probe; NaN where that is not certain. Returns how many are not. */
+int64_t exact_products(const float *rows, int64_t count, int64_t dimension, const float *probe, double *out);
+
 /* Encode rows; returns how many were done, fewer than `rows` where the next is too long (its length in *length). */
 typedef struct {
     uint8_t *high, *low;
