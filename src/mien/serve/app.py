@@ -18,9 +18,10 @@ if TYPE_CHECKING:
     from mien.engine import Engine
 
 
-def build(settings: Settings, engine: Engine | None = None) -> FastAPI:
-    """The application; `engine` is a seam for tests. Raises UsageError, CannotWrite."""
+def build(settings: Settings, engine: Engine | None = None, process: int = 0) -> FastAPI:
+    """The application of one process; `engine` is a seam for tests. Raises UsageError, CannotWrite."""
     service = Service(settings, engine or _engine(settings))
+    service.process = process
 
     @asynccontextmanager
     async def life(app: FastAPI) -> AsyncIterator[None]:

@@ -4,22 +4,29 @@ from __future__ import annotations
 
 import re
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from mien.errors import Conflict, GalleryNotFound, InputError
+from mien.errors import Conflict, GalleryNotFound, InputError, UsageError
 from mien.gallery import BaseGallery, open_gallery
+from mien.serve.homes import Destroyed, Files, Home, Milvus, destroyed_file
+from mien.serve.moves import Moves
+from mien.serve.records import Records
 from mien.serve.settings import Settings
+from mien.serve.turns import Turns
 
-NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-]{0,254}")
+NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-]{0,199}")  # with what stands beside it, a file's name may have 255
 DEFAULT = "default"  # the tenant of the galleries that the operator named
+USERS = ".users"  # ends the name of a gallery that stands beside another one and is not listed
 
 
 def checked(name: str, what: str = "gallery") -> str:
     """A name that can be part of a path and an address. Raises InputError."""
-    if not NAME.fullmatch(name) or name.endswith((".db", ".users")):
+    if not NAME.fullmatch(name) or name.endswith((".db", USERS)):
         raise InputError(
             f"{name[:80]!r} cannot be the name of a {what}.",
-            "Use up to 255 letters, digits, '-', '_' and '.', beginning with a letter, digit or '_' and without '.db'.",
+            "Use up to 200 letters, digits, '-', '_' and '.', beginning with a letter, digit or '_' and without '.db'.",
         )
     return name
 
@@ -27,49 +34,91 @@ def checked(name: str, what: str = "gallery") -> str:
 class Galleries:
     """Open galleries, one object of each per process. Threads may share it."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._home, self._remote = settings.data / "tenants", settings.home.rstrip("/")
-        self._mounted = {checked(_stem(one)): one for one in settings.galleries}
+    def __init__(self, settings: Settings, records: Records) -> None:
+        self.home: Home = Milvus(settings.home) if settings.home else Files(settings.data / "tenants")
+        self.mounted = _named(settings.galleries)
+        self._turns, self._moves = Turns(settings.data / "locks"), Moves(records)
         self._open: dict[tuple[str, str], BaseGallery] = {}
-        self._lock = threading.RLock()
+        self._opening: dict[tuple[str, str], threading.Lock] = {}
+        self._lock = threading.Lock()
 
     def names(self, tenant: str) -> list[str]:
         """Galleries of a tenant, by name."""
-        mounted = set(self._mounted) if tenant == DEFAULT else set()
-        return sorted(
-            mounted | {path.stem for path in self._folder(tenant).glob("*.db") if not path.stem.endswith(".users")}
-        )
+        mounted = set(self.mounted) if tenant == DEFAULT else set()
+        made = {name for name in self.home.names(checked(tenant, "tenant")) if not name.endswith(USERS)}
+        return sorted(mounted | made)
+
+    def __contains__(self, named: tuple[str, str]) -> bool:
+        """Whether a tenant has a gallery of that name."""
+        tenant, name = named
+        return (tenant == DEFAULT and name in self.mounted) or self.home.has(tenant, checked(name))
 
     def open(self, tenant: str, name: str) -> BaseGallery:
-        """A gallery of a tenant. Raises GalleryNotFound, GalleryCorrupt, GalleryBusy."""
-        with self._lock:
-            address = self._address(tenant, checked(name))
-            found = self._open.get((tenant, name))
-            if found is None or self._gone(address):
-                if self._gone(address):
-                    self._open.pop((tenant, name), None)
-                    raise GalleryNotFound(f"There is no gallery {name!r}.", "Make it, or see which there are.")
-                found = self._open[tenant, name] = open_gallery(address, create=False)
-            return found
+        """A gallery of a tenant. Raises InputError, GalleryNotFound, GalleryCorrupt, GalleryBusy."""
+        return self._opened(tenant, checked(name))
 
     def create(self, tenant: str, name: str) -> BaseGallery:
-        """A new gallery. Raises Conflict when there is one."""
-        with self._lock:
-            address = self._address(tenant, checked(name))
-            if not self._gone(address):
+        """A new gallery, of which whoever asks first is the maker. Raises InputError, Conflict, CannotWrite."""
+        with self._turns.turn("gallery", tenant, checked(name)):
+            if (tenant, name) in self:
                 raise Conflict(f"There is a gallery {name!r} already.", "Choose another name.")
-            if "://" not in address:
-                Path(address).parent.mkdir(parents=True, exist_ok=True)
-            self._open[tenant, name] = found = open_gallery(address)
-            return found
+            self.home.make(checked(tenant, "tenant"), name)
+            return self._opened(tenant, name)
 
-    def drop(self, tenant: str, name: str) -> int:
-        """Erase everybody in a gallery and the gallery; returns how many people it held. Raises GalleryNotFound, Conflict."""
-        if name in self._mounted and tenant == DEFAULT:
+    def users(self, tenant: str, name: str) -> BaseGallery:
+        """The gallery beside another one, which holds what its samples were put together to; made at first need.
+
+        It is not listed, and goes when the other one goes. Raises GalleryNotFound when there is no such other one."""
+        if (tenant, name) not in self:
+            raise _missing(name)
+        beside = name + USERS
+        with self._turns.turn("gallery", tenant, beside):
+            if not self.home.has(tenant, beside):
+                self.home.make(checked(tenant, "tenant"), beside)
+            return self._opened(tenant, beside)
+
+    def destroy(self, tenant: str, name: str) -> Destroyed:
+        """Erase everybody in a gallery, and the gallery with what stands beside it. `dropping.dropped` keeps the receipt.
+
+        Raises GalleryNotFound, Conflict for one that belongs to the operator or is being migrated, GalleryBusy."""
+        if tenant == DEFAULT and name in self.mounted:
             raise Conflict(
                 f"The gallery {name!r} belongs to the operator of the service.", "Ask for it to be taken out."
             )
-        raise NotImplementedError
+        with self.turn(tenant, name) as gallery:
+            if self.home.has(tenant, name + USERS):
+                self.home.destroy(tenant, name + USERS, self._opened(tenant, name + USERS))
+            gone = self.home.destroy(tenant, name, gallery)
+            with self._lock:  # nobody closes them: those who search just now finish, and the last one lets go
+                self._open.pop((tenant, name), None)
+                self._open.pop((tenant, name + USERS), None)
+            return gone
+
+    @contextmanager
+    def turn(self, tenant: str, name: str) -> Iterator[BaseGallery]:
+        """A gallery, and nobody else who moves or erases people in it; what was cut off while doing so is ended first.
+
+        Enrolling and searching go on. Raises as `open`, and GalleryBusy when others take too long."""
+        checked(name)
+        with self._turns.turn("gallery", tenant, name) as first:
+            gallery = self._opened(tenant, name)
+            if first:
+                self._moves.settle(tenant, name, gallery)
+            yield gallery
+
+    @property
+    def moves(self) -> Moves:
+        """What moves samples from one name to another. To be used within a turn."""
+        return self._moves
+
+    def settle(self) -> int:
+        """End the moves that were cut off, when the service starts; returns in how many galleries."""
+        unsettled = self._moves.unsettled()
+        for tenant, name in unsettled:
+            if (tenant, name) in self:
+                with self.turn(tenant, name):
+                    pass
+        return len(unsettled)
 
     def close(self) -> None:
         """Let go of all."""
@@ -78,17 +127,47 @@ class Galleries:
                 one.close()
             self._open.clear()
 
-    def _folder(self, tenant: str) -> Path:
-        return self._home / checked(tenant, "tenant")
+    def _opened(self, tenant: str, name: str) -> BaseGallery:
+        key = tenant, name
+        with self._lock:
+            opening = self._opening.setdefault(key, threading.Lock())
+        with opening:
+            address = self._address(tenant, name)
+            if not self._there(tenant, name):
+                with self._lock:
+                    self._open.pop(key, None)
+                raise _missing(name)
+            found = self._open.get(key)
+            if found is None:
+                found = self._open[key] = open_gallery(address, create=False)
+            return found
 
     def _address(self, tenant: str, name: str) -> str:
-        if tenant == DEFAULT and name in self._mounted:
-            return self._mounted[name]
-        return str(self._folder(tenant) / f"{name}.db")
+        if tenant == DEFAULT and name in self.mounted:
+            return self.mounted[name]
+        return self.home.address(checked(tenant, "tenant"), name)
 
-    def _gone(self, address: str) -> bool:
-        return "://" not in address and not Path(address).exists()
+    def _there(self, tenant: str, name: str) -> bool:
+        """Whether it is there still: another process may have dropped it."""
+        if tenant == DEFAULT and name in self.mounted:
+            return "://" in self.mounted[name] or Path(self.mounted[name]).exists()
+        return self.home.has(tenant, name)
 
 
-def _stem(address: str) -> str:
-    return Path(address.rstrip("/")).stem if "://" not in address else address.rstrip("/").rsplit("/", 1)[-1]
+def _missing(name: str) -> GalleryNotFound:
+    return GalleryNotFound(f"There is no gallery {name[:80]!r}.", "Make it, or see which there are.")
+
+
+def _named(addresses: tuple[str, ...]) -> dict[str, str]:
+    """The operator's galleries by name: the file's without its ending, or the collection's. Raises UsageError, InputError."""
+    found: dict[str, str] = {}
+    for address in addresses:
+        rest = address.partition("?")[0].rstrip("/")
+        name = checked(Path(rest).stem if "://" not in rest else rest.rsplit("/", 1)[-1])
+        if name in found:
+            raise UsageError(f"Two galleries are called {name!r}: {found[name]} and {address}.", "Rename one of them.")
+        found[name] = address
+    return found
+
+
+__all__ = ["DEFAULT", "NAME", "Destroyed", "Galleries", "checked", "destroyed_file"]

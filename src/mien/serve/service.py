@@ -39,9 +39,10 @@ class Service:
         self.receipts = Receipts(self.records)
         self.erasers: list[Eraser] = []  # what else keeps something about a subject (see `erasing`)
         self.gate = Gate(self.keys)
-        self.galleries = Galleries(settings)
+        self.galleries = Galleries(settings, self.records)
         self.lines = Lines(settings.threads or engine.threads, settings.queue, settings.batch)
         self.ready = False
+        self.process = 0  # which of settings.processes
         self._judges: dict[str, Judge] = {one.kind: one for one in engine.__dict__.get("judges", ())}
         self._lock = threading.Lock()
 
