@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from mien.edit.anonymise import Again, Edited, Keep, Plan, anonymised, plan
+from mien.edit.anonymise import TRACKING, WATCHFUL, Again, Edited, Keep, Plan, anonymised, plan
 from mien.edit.hide import HOW, Hide
 from mien.errors import UsageError
 
-__all__ = ["HOW", "Again", "Edited", "Hide", "Keep", "Plan", "anonymised", "load", "plan"]
+__all__ = ["HOW", "TRACKING", "WATCHFUL", "Again", "Edited", "Hide", "Keep", "Plan", "anonymised", "load", "plan"]
 
 
 def load(name: str = "blur", **settings: Any) -> Hide:

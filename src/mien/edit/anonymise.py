@@ -6,8 +6,9 @@ of its track is hidden as well, and one is hidden a little before it is first se
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
@@ -19,6 +20,10 @@ from mien.protocols import Editor
 from mien.types import F32, Clip, Face, Frame
 
 Keep = Callable[[Clip], bool]
+# What to look for faces with when they are to be hidden: options of `detect.load("mtcnn")` and of its tracker. Smaller and
+# poorer faces than anybody is known by, profiles among them; a hand hidden in vain costs little.
+WATCHFUL: Mapping[str, Any] = {"minimum": 20.0, "accept": 0.5, "accept_retry": 0.5, "most": 4_000_000}
+TRACKING: Mapping[str, int] = {"every": 1, "birth": 1, "patience": 25, "longest": 1920}
 LINGER = 10  # frames that a tracked face is hidden before it is first seen and after it is last seen
 STRETCH = 3.0  # s of a track after which it is asked anew whether the face may stay
 LOOKS = 6  # faces of such a stretch that are looked at
