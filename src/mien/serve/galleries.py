@@ -163,7 +163,7 @@ def _named(addresses: tuple[str, ...]) -> dict[str, str]:
     found: dict[str, str] = {}
     for address in addresses:
         rest = address.partition("?")[0].rstrip("/")
-        name = checked(Path(rest).stem if "://" not in rest else rest.rsplit("/", 1)[-1])
+        name = checked(Path(rest).stem if "://" not in rest else rest.rsplit("/", 1)[-1].replace(":", "-"))
         if name in found:
             raise UsageError(f"Two galleries are called {name!r}: {found[name]} and {address}.", "Rename one of them.")
         found[name] = address
