@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
 
 import mien
-from mien.serve import limits, problems, routes
+from mien.serve import headers, limits, problems, routes
 from mien.serve.service import Service
 from mien.serve.settings import Settings
 
@@ -41,6 +41,7 @@ def build(settings: Settings, engine: Engine | None = None, process: int = 0) ->
     app.state.service = service
     problems.install(app)
     limits.install(app, settings)
+    headers.install(app, settings)
     routes.install(app)
     return app
 

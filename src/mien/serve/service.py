@@ -14,10 +14,13 @@ from mien.protocols import Judge
 from mien.serve.erasing import Eraser, Receipts
 from mien.serve.galleries import Galleries
 from mien.serve.gate import Gate
+from mien.serve.jobs import Jobs, Runner
 from mien.serve.keys import Keys
 from mien.serve.lines import Lines
 from mien.serve.log import Log
+from mien.serve.rates import Rates
 from mien.serve.records import Records
+from mien.serve.sessions import Sessions
 from mien.serve.settings import Settings
 
 if TYPE_CHECKING:
@@ -38,9 +41,13 @@ class Service:
         self.log = Log(Records(settings.data / "log.db"), master)
         self.receipts = Receipts(self.records)
         self.erasers: list[Eraser] = []  # what else keeps something about a subject (see `erasing`)
-        self.gate = Gate(self.keys)
+        self.rates = Rates(self.records, settings)
+        self.sessions = Sessions(self.records, master)
+        self.gate = Gate(self.keys, self.sessions, self.rates, settings)
         self.galleries = Galleries(settings, self.records)
         self.lines = Lines(settings.threads or engine.threads, settings.queue, settings.batch)
+        self.jobs = Jobs(self.records, settings.data / "jobs")
+        self.runner = Runner(self)
         self.ready = False
         self.process = 0  # which of settings.processes
         self._judges: dict[str, Judge] = {one.kind: one for one in engine.__dict__.get("judges", ())}
@@ -49,6 +56,7 @@ class Service:
     def open(self) -> None:
         """Load the models, so that the first request does not wait for them. Raises ModelError."""
         _ = self.engine.detector, self.engine.embedder, self.engine.judges
+        self.runner.start()
         self.ready = True
 
     def judge(self, kind: str) -> Judge:
@@ -65,8 +73,10 @@ class Service:
     def close(self) -> None:
         """Finish what was taken and let go of everything."""
         self.ready = False
+        self.runner.stop(self.settings.drain)
         self.lines.stop(self.settings.drain)
         self.log.close()
+        self.rates.close()
         self.galleries.close()
         self.records.close()
 

@@ -5,7 +5,6 @@ Options win over the environment, the environment over the file. `docs/reference
 from __future__ import annotations
 
 import os
-import secrets
 from pathlib import Path
 from typing import Any, Literal
 
@@ -79,15 +78,25 @@ class Settings(BaseSettings):
         None,
         description="Master secret that keys are derived from; else the file `secret` in the data folder, made at first start.",
     )
+    secret_file: Path | None = Field(None, description="File that holds the master secret, in place of `secret`.")
+    session_hours: float = Field(12.0, gt=0, le=720, description="How long the console stays signed in, h.")
     sources: tuple[str, ...] = Field(
         (), description="Prefixes of addresses that jobs may read, such as rtsp://10.0.0.; none by default."
     )
     hooks: tuple[str, ...] = Field(
         (), description="Prefixes of addresses that webhooks may be sent to; none by default."
     )
+    job_days: int = Field(30, ge=0, description="Days after which ended jobs and their results are deleted; 0: never.")
+    job_lease: float = Field(
+        15.0, ge=0.5, description="Seconds after which the job of a process that died is taken over by another."
+    )
+    cameras: int = Field(2, ge=0, le=64, description="Live sources that a process watches at once, beside its one job.")
     datasets: Path | None = Field(None, description="Folder whose subfolders audits may read; none by default.")
     origins: tuple[str, ...] = Field((), description="Origins of other web pages that may call the service (CORS).")
     keep_images: bool = Field(True, description="Keep a crop of each enrolled face unless the request says otherwise.")
+    retention_minutes: float = Field(
+        60.0, gt=0, description="Time between two looks for people whose date has passed, min."
+    )
     retention_days: int = Field(
         0, ge=0, description="Days after which enrolled people are erased unless they have their own date; 0: never."
     )
@@ -98,6 +107,8 @@ class Settings(BaseSettings):
     def _both(self) -> Settings:
         if (self.tls_certificate is None) != (self.tls_key is None):
             raise ValueError("tls_certificate and tls_key go together")
+        if self.secret is not None and self.secret_file is not None:
+            raise ValueError("secret and secret_file exclude each other")
         return self
 
     @classmethod
@@ -119,18 +130,12 @@ class Settings(BaseSettings):
         return self.data / "service.db"
 
     def master(self) -> bytes:
-        """The secret that keys and sessions are derived from; made at first need, readable by its owner only."""
+        """The secret that keys, sessions and seals are derived from. Raises UsageError, CannotWrite."""
+        from mien.serve import master
+
         if self.secret is not None:
-            return self.secret.get_secret_value().encode()
-        path = self.data / "secret"
-        self.data.mkdir(parents=True, exist_ok=True)
-        try:
-            handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-        except FileExistsError:
-            return path.read_bytes()
-        with os.fdopen(handle, "w") as file:
-            file.write(secrets.token_urlsafe(32))
-        return path.read_bytes()
+            return master.strong(self.secret.get_secret_value().encode(), "MIEN_SERVE_SECRET")
+        return master.read(self.secret_file) if self.secret_file else master.made(self.data / "secret")
 
 
 def settings(**given: Any) -> Settings:

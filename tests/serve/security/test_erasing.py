@@ -50,7 +50,7 @@ def test_nobody_is_told_as_such(service: Service, anna: Caller) -> None:
 
 def test_a_key_revoked_meanwhile_erases_nobody(service: Service, anna: Caller) -> None:
     service.keys.revoke(anna.key)
-    with pytest.raises(NotAuthenticated, match="nothing was changed"):
+    with pytest.raises(NotAuthenticated, match="Nothing was changed"):
         forgotten(service, anna, "people", NAME)
     assert len(service.galleries.open("default", "people")) == 1
 
