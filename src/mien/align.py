@@ -180,6 +180,30 @@ def rehome(face: Face, size: int = 256) -> Face:
     )
 
 
+def surroundings(face: Face, boxes: float, size: int = 256) -> Face:
+    """The same face on a square crop `boxes` times its box, at most `size` px a side; at the edge of the picture the square is
+    moved inside, and it is no larger than the picture's shorter side. Nothing is made up."""
+    import cv2
+
+    low, high = face.box[:2].astype(np.float64), face.box[2:].astype(np.float64)
+    whole = np.array([face.frame.width, face.frame.height])
+    side = min(float((high - low).max()) * boxes, *whole.tolist())
+    corner = np.clip((low + high - side) / 2, 0, whole - side).astype(int)
+    side = math.ceil(side)
+    pixels = face.frame.pixels[corner[1] : corner[1] + side, corner[0] : corner[0] + side]
+    scale = min(1.0, size / side)
+    if scale < 1:
+        pixels = np.asarray(cv2.resize(pixels, (size, size), interpolation=cv2.INTER_AREA), np.uint8)
+    old_x, old_y, old_scale = face.origin
+    return replace(
+        face,
+        frame=Frame(np.ascontiguousarray(pixels), face.frame.source, face.frame.index, face.frame.time),
+        box=_moved(face.box.reshape(2, 2), corner, scale).reshape(4),
+        points=_moved(face.points, corner, scale),
+        origin=(old_x + corner[0] / old_scale, old_y + corner[1] / old_scale, old_scale * scale),
+    )
+
+
 def _moved(points: NDArray[Any], corner: F64, scale: float) -> F32:
     return ((points.astype(np.float64) - corner) * scale).astype(np.float32)
 

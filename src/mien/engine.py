@@ -119,7 +119,8 @@ class Engine:
             return
         with media.open_video(source) as video:
             frames = told(video.frames(), video.duration, progress)
-            yield from windows(frames, Tracker(self.detector), fps=video.fps, every=every)
+            around = max(one.needs.around for one in self.judges)
+            yield from windows(frames, Tracker(self.detector), video.fps, every=every, around=around)
 
     def readings(
         self, source: Source, every: float = 1.0, progress: Progress | None = None
@@ -188,14 +189,25 @@ class Engine:
         Raises UsageError for a single picture, BadSubject, SpaceMismatch and other GalleryErrors."""
         if isinstance(sources, str | bytes | os.PathLike | np.ndarray | Frame):  # or each letter would be a picture
             raise UsageError("A list of pictures is wanted, not one picture.", "Put it into brackets: [picture].")
+        found = self.map(lambda item: self.sample(item, keep_image=keep_images), sources)
+        return self.take(gallery, subject, [(called(source), result) for source, result in found], metadata)
+
+    def take(
+        self,
+        gallery: Gallery,
+        subject: str,
+        found: Sequence[tuple[str, Sample | MienError]],
+        metadata: Mapping[str, Any] | None = None,
+    ) -> Enrolment:
+        """`enrol` of what `sample` made, or could not make, of pictures by name."""
         samples, refused, warnings = [], [], []
-        for source, result in self.map(lambda item: self.sample(item, keep_image=keep_images), sources):
+        for name, result in found:
             if isinstance(result, MienError):
-                refused.append(Refusal(called(source), result))
+                refused.append(Refusal(name, result))
                 continue
             samples.append(result)
             if (result.template.quality or 0) < Policy().quality:
-                warnings.append(f"{called(source)}: a poor picture to know somebody by; add a better one")
+                warnings.append(f"{name}: a poor picture to know somebody by; add a better one")
         warnings += self._lookalikes(gallery, subject, samples)
         held = self.growth_warning(gallery) is None
         added = gallery.enrol(subject, samples, metadata) if samples else 0

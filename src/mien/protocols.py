@@ -20,6 +20,7 @@ class Needs:
     frames: int = 1  # faces in a clip, at least
     fps: float = 0.0  # frames per second, at least; 0: any
     audio: bool = False
+    around: float = 0.0  # boxes that must be seen around a face; a video's faces then keep a second, wider crop
 
 
 @runtime_checkable
@@ -63,6 +64,14 @@ class Editor(Protocol):
         """A new frame; the given one is left as it was."""
 
 
+# What `Gallery.enrol_many` takes of each: (subject, samples), then metadata and the date of enrolment where they are known.
+Enrolment = (
+    tuple[str, Sequence[Sample]]
+    | tuple[str, Sequence[Sample], Mapping[str, Any] | None]
+    | tuple[str, Sequence[Sample], Mapping[str, Any] | None, str]
+)
+
+
 @runtime_checkable
 class Gallery(Protocol):
     """Templates to matches. The caller cannot tell which engine it holds."""
@@ -92,8 +101,10 @@ class Gallery(Protocol):
     def samples(self, subject: str | None = None) -> Iterator[tuple[str, Sample]]:
         """(subject, sample) pairs, of one subject or of all."""
 
-    def enrol_many(self, people: Sequence[tuple[str, Sequence[Sample]]]) -> int:
-        """`enrol` for many subjects in one durable step, all or none; returns how many templates were new."""
+    def enrol_many(self, people: Sequence[Enrolment]) -> int:
+        """`enrol` for many subjects in one durable step, all or none; returns how many templates were new.
+
+        Each is (subject, samples), and metadata behind that where there are some."""
 
     def search(
         self, probe: Template, k: int = 5, *, floor: float | None = None, where: Where | None = None

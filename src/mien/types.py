@@ -57,6 +57,7 @@ class Face:
     score: float  # detector's confidence, 0..1
     track: int = -1  # number of the track within the source; -1 where nothing was tracked
     origin: tuple[float, float, float] = (0.0, 0.0, 1.0)  # x0, y0, scale: frame px = (source px - (x0, y0)) * scale
+    around: Face | None = None  # re-homed faces: the same face on a wider crop, where a judge needs its surroundings
 
     @property
     def eye_distance(self) -> float:

@@ -134,7 +134,7 @@ def test_the_folder_of_a_run_stands_for_its_card(tiny_classifier: Tiny, tmp_path
 
 
 def test_what_is_no_judge_is_told_with_the_choices() -> None:
-    with pytest.raises(UnknownModel, match=r"'mood'.*expression, iso_quality, quality"):
+    with pytest.raises(UnknownModel, match=r"'mood'.*expression, iso_quality, liveness, quality"):
         judge.load("mood")
     with pytest.raises(UnknownModel, match="''"):
         judge.load("")

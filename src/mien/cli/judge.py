@@ -49,7 +49,7 @@ def command(  # noqa: PLR0913 - one parameter per option
     engine: Engine,
     out: Output,
 ) -> int:
-    """KIND is what is read: expression, quality, iso_quality. CARD is a classifier of faces: the name of a model, a card's
+    """KIND is what is read: expression, liveness, quality, iso_quality. CARD is a classifier of faces: the name of a model, a card's
     TOML file, or the folder of a training run. A source is a picture, a video, a folder, a pattern in quotes, or the
     address of a camera or stream.
 

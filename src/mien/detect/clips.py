@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Protocol
 
-from mien.align import rehome
+from mien.align import rehome, surroundings
 from mien.errors import MienError
 from mien.types import Clip, Face, Frame
 
@@ -29,13 +30,19 @@ class Tracks(Protocol):
 
 
 def clips(
-    frames: Iterable[Frame], tracker: Tracks, fps: float, length: int = LENGTH, every: float | None = None
+    frames: Iterable[Frame],
+    tracker: Tracks,
+    fps: float,
+    length: int = LENGTH,
+    every: float | None = None,
+    around: float = 0.0,
 ) -> Iterator[Clip]:
     """Clips of the people seen in `frames`, each as soon as it is complete.
 
     every: s; windows then go from one multiple of it to the next on the clock of the source, alike for everybody, and 0
     makes a clip of each face. Of a window with more than `length` frames that many are kept, evenly spread, and the
     clip's `fps` is lower accordingly.
+    around: boxes that are kept around each face on a second crop (`Face.around`); 0 keeps none.
     What is held when `frames` fails or is interrupted half-way is handed over before that goes on: nothing seen is lost."""
     held: dict[int, list[Face]] = {}
     failure: MienError | KeyboardInterrupt | None = None
@@ -56,7 +63,8 @@ def clips(
                 yield Clip(tuple(window), fps=fps / stride, ended=False)
                 window.clear()
             if not window or (len(window) < length and (frame.index - window[0].frame.index) % stride == 0):
-                window.append(rehome(face))
+                kept = rehome(face)
+                window.append(replace(kept, around=surroundings(face, around)) if around else kept)
         for track in tracker.ended():
             if track in held:
                 yield Clip(tuple(held.pop(track)), fps=fps / stride)

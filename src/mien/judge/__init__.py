@@ -67,6 +67,12 @@ def _card_in(folder: Path) -> Card:
     return found[0]
 
 
+def _liveness() -> Judge:
+    from mien.judge.liveness import Liveness
+
+    return Liveness()
+
+
 def _quality() -> Judge:
     from mien.judge.quality import Quality
 
@@ -79,4 +85,8 @@ def _iso_quality() -> Judge:
     return IsoQuality()
 
 
-_JUDGES: Mapping[str, Callable[[], Judge]] = {"iso_quality": _iso_quality, "quality": _quality}
+_JUDGES: Mapping[str, Callable[[], Judge]] = {
+    "iso_quality": _iso_quality,
+    "liveness": _liveness,
+    "quality": _quality,
+}

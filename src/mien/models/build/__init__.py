@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from mien.models.build import dlib_nets, int8, mtcnn_nets, points5
+from mien.models.build import dlib_nets, int8, minifasnet, mtcnn_nets, points5
 
 VERSION = "4"  # of the recipes: another one means other bytes from the same sources
 
@@ -18,5 +18,6 @@ RECIPES: Mapping[str, Callable[[Mapping[str, Path]], dict[str, bytes]]] = {
     "dlib_mmod": dlib_nets.build_mmod,
     "dlib_points5": points5.build,
     "dlib_points68": points5.build,
+    "minifasnet": minifasnet.build,
     "mtcnn": mtcnn_nets.build,
 }
