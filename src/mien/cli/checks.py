@@ -139,7 +139,7 @@ def _heic() -> Finding:
 
 
 def _audits() -> Finding:
-    from mien.cli.audit.common import missing
+    from mien.audit.listing import missing
 
     absent = missing()
     if absent:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mien.cli.audit.common import COLUMNS, need_extra
+from mien.audit.listing import need_extra
+from mien.cli.audit.common import COLUMNS
 from mien.cli.group import verb
 from mien.cli.options import pair
 from mien.cli.output import Column, Output, answers

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mien.cli.audit.common import need_extra, text_of
+from mien.audit.listing import need_extra
+from mien.cli.audit.common import text_of
 from mien.cli.group import verb
 from mien.cli.output import Column, Output, answers
 

@@ -11,7 +11,8 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from mien.cli.audit import AUDITS, common
+from mien.audit import listing
+from mien.audit.listing import AUDITS
 from mien.cli.audit.common import Run, audit_verb
 from mien.cli.group import group
 from mien.errors import CannotWrite, EvidenceError, UsageError
@@ -113,7 +114,7 @@ def test_a_number_that_is_none_is_refused_before_the_work() -> None:
 
 
 def test_missing_packages_are_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(common, "find_spec", lambda name: None if name == "jinja2" else name)
+    monkeypatch.setattr(listing, "find_spec", lambda name: None if name == "jinja2" else name)
     done = CliRunner().invoke(command, [])
     assert "jinja2" in str(done.exception)
     assert 'pip install "mien[audit]"' in str(done.exception)

@@ -6,23 +6,11 @@ from importlib import import_module
 
 import click
 
+from mien.audit.listing import AUDITS
 from mien.cli.group import family
 from mien.cli.output import Column, Output, answers
 
-# Audit -> what it does, in one line.
-AUDITS = {
-    "verification": "Error rates of comparing two faces: FMR, FNMR, DET, EER, at thresholds with their evidence.",
-    "identification": "Error rates of searching a gallery: FPIR and FNIR at its size and at others, ranks.",
-    "detection": "Faces found and missed, and false ones in pictures that show none.",
-    "quality": "The components of ISO/IEC 29794-5, picture by picture, and whether quality predicts errors.",
-    "fairness": "Error rates per group at one threshold, with intervals, and what the group sizes allow to say.",
-    "longitudinal": "Whether scores fall with time: trend, days and people told apart, drift found, when to re-enrol.",
-    "attack": "Presentation attacks from a file of scores: APCER per species, BPCER, and the whole system's IAPAR.",
-    "morph": "Morphs from a file of scores: MMPMR, Morphing Attack Potential, detection errors.",
-    "unlinkability": "Whether protected templates of one person can be linked: D of ISO/IEC 24745 from scores.",
-    "affect": "Predictions of expressions, action units, intervals or valence and arousal against the truth.",
-    "trust": "One report on a model that reads faces: accuracy, calibration, fairness, robustness, explanation.",
-}
+__all__ = ["AUDITS", "Audits", "command"]
 
 COLUMNS = (Column("name", lambda one: one["name"]), Column("audit", lambda one: one["audit"]))
 

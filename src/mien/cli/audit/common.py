@@ -15,7 +15,6 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import wraps
-from importlib.util import find_spec
 from inspect import cleandoc
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mien import wire
-from mien.cli.audit import AUDITS
+from mien.audit.listing import AUDITS, need_extra
 from mien.cli.group import tell as tell_failure
 from mien.cli.output import Column, Output, answers, label, shown
 from mien.errors import MienError, UsageError
@@ -45,17 +44,6 @@ COLUMNS = (
     Column("high", lambda one: one["high"], only="csv"),
     Column("n", lambda one: one["n"]),
 )
-
-EXTRA = (
-    "jinja2",
-    "matplotlib",
-    "pandas",
-    "scipy",
-    "sklearn",
-    "statsmodels",
-    "threadpoolctl",
-    "tomlkit",
-)  # of mien[audit]
 
 
 @dataclass(slots=True)
@@ -151,14 +139,3 @@ def _complete(report: Report, run: Run) -> Report:
     from mien.audit.document import provenance
 
     return replace(report, made={**provenance(run.seed, run.rounds), **run.made, **report.made})
-
-
-def missing() -> list[str]:
-    """Packages of the extra `audit` that are not installed."""
-    return [name for name in EXTRA if find_spec(name) is None]
-
-
-def need_extra() -> None:
-    """Say at once, not after an hour, that packages are missing. Raises UsageError."""
-    if absent := missing():
-        raise UsageError(f"This needs {', '.join(absent)}, not installed here.", 'Run: pip install "mien[audit]".')
