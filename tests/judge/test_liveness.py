@@ -8,9 +8,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 from mien import Engine, judge, read_image
 from mien.align import surroundings
+from mien.cli.group import group
 from mien.judge.liveness import FAR, NEAR, Liveness, crop, region, usual_box
 from mien.types import Clip, Face, Frame
 
@@ -115,3 +117,11 @@ def test_the_box_is_moved_as_measured() -> None:
         Frame(np.zeros((10, 10, 3), np.uint8)), np.array([0, 0, 100, 140], np.float32), np.zeros((5, 2), np.float32), 1
     )
     assert usual_box(face).tolist() == pytest.approx([-6.3, 19.88, 107.7, 141.68], abs=0.01)
+
+
+def test_an_attack_is_not_called_somebody_else(liveness: Liveness, data: Path) -> None:
+    photo, replay = (str(data / "spoof" / name) for name in ("image_T1.jpg", "image_F1.jpg"))
+    found = CliRunner().invoke(
+        group, ["verify", photo, replay, "--judge", "liveness", "--require", "liveness:live:0.9"]
+    )
+    assert found.exit_code == 1 and "what is required was not met" in found.output, found.output

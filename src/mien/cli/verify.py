@@ -15,6 +15,7 @@ from mien.cli.output import Output, answers
 if TYPE_CHECKING:
     from mien.decide import Policy
     from mien.engine import Engine
+    from mien.types import Decision
 
 CODES = {"accept": 0, "reject": 1, "abstain": 2}
 SAYING = {"accept": "the same person", "reject": "different people", "abstain": "cannot tell"}
@@ -38,7 +39,7 @@ def command(one: str, other: str, engine: Engine, policy: Policy, out: Output) -
         record,
         [
             ("verdict", decision.verdict),
-            ("meaning", SAYING[decision.verdict]),
+            ("meaning", _meaning(decision)),
             ("score", decision.score),
             ("threshold", point["threshold"] if point else None),
             ("evidence", words.evidence(point)),
@@ -46,3 +47,11 @@ def command(one: str, other: str, engine: Engine, policy: Policy, out: Output) -
         ],
     )
     return CODES[decision.verdict]
+
+
+def _meaning(decision: Decision) -> str:
+    """A reject says that people differ only where their scores do: a failed requirement rejects the same person too."""
+    point, score = decision.threshold, decision.score
+    if decision.verdict == "reject" and point is not None and score is not None and score >= point.threshold:
+        return "alike enough, but what is required was not met"
+    return SAYING[decision.verdict]
