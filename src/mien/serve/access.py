@@ -32,7 +32,8 @@ def needs(role: Role) -> Any:
     """A dependency that gives the Caller. Raises NotAuthenticated, NotAllowed, Overloaded (its rate or quota)."""
 
     def who(request: Request) -> Caller:
-        caller: Caller = request.app.state.service.gate.caller(request)
+        known = getattr(request.state, "caller", None)  # `idempotency` asked already
+        caller: Caller = known or request.app.state.service.gate.caller(request)
         request.state.caller = caller
         if not caller.may(role):
             raise NotAllowed(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,12 +12,12 @@ from mien.errors import NotFound
 from mien.protocols import Gallery
 from mien.types import Sample, Template
 
-ID = re.compile(r"[0-9a-f]{16}")
+ID_BYTES = 8
 
 
 def sample_id(template: Template) -> str:
     """The id of a sample: 16 hex digits out of its template's bytes, from which nothing of the template can be had back."""
-    return hashlib.blake2b(template.vector.tobytes(), digest_size=8).hexdigest()
+    return hashlib.blake2b(template.vector.tobytes(), digest_size=ID_BYTES).hexdigest()
 
 
 def numbered(gallery: Gallery, subject: str) -> Iterator[tuple[str, Sample]]:

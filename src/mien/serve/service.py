@@ -11,17 +11,23 @@ from starlette.requests import HTTPConnection
 from mien import judge, models
 from mien.errors import UnknownModel
 from mien.protocols import Judge
+from mien.serve.cursors import Cursors
+from mien.serve.doubles import Doubles
 from mien.serve.erasing import Eraser, Receipts
 from mien.serve.galleries import Galleries
 from mien.serve.gate import Gate
+from mien.serve.idempotency import Answers
 from mien.serve.jobs import Jobs, Runner
 from mien.serve.keys import Keys
 from mien.serve.lines import Lines
 from mien.serve.log import Log
+from mien.serve.policies import Policies
 from mien.serve.rates import Rates
 from mien.serve.records import Records
+from mien.serve.review import Review
 from mien.serve.sessions import Sessions
 from mien.serve.settings import Settings
+from mien.serve.turns import Life
 
 if TYPE_CHECKING:
     from mien.engine import Engine
@@ -45,6 +51,14 @@ class Service:
         self.sessions = Sessions(self.records, master)
         self.gate = Gate(self.keys, self.sessions, self.rates, settings)
         self.galleries = Galleries(settings, self.records)
+        self.policies = Policies(self.records)
+        self.cursors = Cursors(master)
+        self.answers = Answers(self.records, Life(settings.data / "lives"))
+        self.review = Review(
+            self.records, lambda faces: [one.template for one in engine.shots(faces)], settings.keep_images
+        )
+        self.doubles = Doubles(lambda: engine.points)
+        self.erasers += [self.answers.forget, self.review.forget]
         self.lines = Lines(settings.threads or engine.threads, settings.queue, settings.batch)
         self.jobs = Jobs(self.records, settings.data / "jobs")
         self.runner = Runner(self)
@@ -78,6 +92,7 @@ class Service:
         self.log.close()
         self.rates.close()
         self.galleries.close()
+        self.answers.life.close()
         self.records.close()
 
 
