@@ -1,0 +1,44 @@
+"""The protocol of Amazon Rekognition at `POST /` (see `mien.serve.rekognition`)."""
+
+from __future__ import annotations
+
+import logging
+import math
+from typing import Any
+
+from fastapi import APIRouter, Request
+from starlette.responses import JSONResponse
+
+from mien.errors import MienError, Overloaded
+from mien.serve.rekognition.refusal import kind_of, status_of
+from mien.serve.service import Here
+
+log = logging.getLogger("mien.serve")
+router = APIRouter()
+
+
+class Answer(JSONResponse):
+    """A response of the protocol."""
+
+    media_type = "application/x-amz-json-1.1"
+
+
+@router.post("/", include_in_schema=False)
+async def rekognition(request: Request, service: Here) -> Answer:
+    """One operation, named in X-Amz-Target. Every refusal has the protocol's shape, not that of /v1."""
+    headers = {"x-amzn-RequestId": getattr(request.state, "request_id", "")}
+    try:
+        asked, found = await service.rekognition.answer(request.scope["headers"], await request.body())
+    except MienError as error:
+        if isinstance(error, Overloaded):
+            headers["Retry-After"] = str(math.ceil(error.after))
+        return _refusal(kind_of(error), str(error), headers)
+    except Exception as error:  # told in the protocol's shape, and to the log in full
+        log.error("internal error", exc_info=error)
+        return _refusal("InternalServerError", "The service failed; the log has more under the request's id.", headers)
+    request.state.caller = asked.caller
+    return Answer(found, 200, headers)
+
+
+def _refusal(kind: str, message: str, headers: dict[str, Any]) -> Answer:
+    return Answer({"__type": kind, "message": message}, status_of(kind), headers)
