@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from mien import media
-from mien.media.door import shown
 from mien.errors import InputError, MienError, UnreadableMedia, UsageError
+from mien.media.door import shown
 from mien.serve.jobs import hooks, video
 from mien.serve.jobs.addresses import allowed
 from mien.serve.jobs.bodies import UPLOAD, VIDEO, Body

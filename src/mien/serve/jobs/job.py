@@ -51,9 +51,13 @@ class Job:
 
 def of_row(row: sqlite3.Row) -> Job:
     """A row of the table."""
-    given = {name: row[name] for name in ("number", "id", "tenant", "key", "kind", "state", "progress", "made")}
+    given: dict[str, Any] = {
+        name: row[name] for name in ("number", "id", "tenant", "key", "kind", "state", "progress", "made")
+    }
     given |= {name: row[name] for name in ("started", "ended", "worker", "attempts")}
-    texts = {name: json.loads(row[name]) if row[name] else None for name in ("asked", "problem", "result")}
+    texts: dict[str, Any] = {
+        name: json.loads(row[name]) if row[name] else None for name in ("asked", "problem", "result")
+    }
     return Job(**given, **texts, live=bool(row["live"]))
 
 

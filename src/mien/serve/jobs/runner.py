@@ -146,7 +146,7 @@ def _outcome(work: Work) -> tuple[State | None, Result, Result]:
         return None, None, None
     except MienError as error:
         return "failed", work.so_far or None, wire.problem(error)
-    except Exception as error:  # noqa: BLE001 - told to whoever asked for the job, and to the log
+    except Exception as error:
         log.error("job %s failed", work.job.id, exc_info=error)
         told = "The service failed at it; its log has more under the job's id."
         return "failed", work.so_far or None, {"type": "InternalError", "title": "InternalError", "detail": told}

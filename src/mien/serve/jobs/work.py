@@ -21,7 +21,7 @@ AWAY = 1.0  # s that a step of a job waits for requests, at most: a busy service
 _LOOK = 0.005  # s between two looks at the queue
 
 
-class Halted(Exception):  # noqa: N818 - no error: the work is to be left as it is
+class Halted(Exception):
     """The process stops, or another one has the job: nothing more may be done for it here."""
 
 

@@ -1,0 +1,76 @@
+"""Tiny videos whose people are colours, and waiting for jobs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+from fastapi.testclient import TestClient
+
+from mien import media
+from mien.serve.jobs import runner
+from mien.serve.service import Service
+from mien.types import Frame
+
+Film = Callable[..., bytes]
+SHADE = np.linspace(-25, 25, 64).astype(np.int16)[:, None, None]  # so that a tile has light and dark to be followed by
+
+
+def frames(stubs: ModuleType, scenes: tuple[Any, ...], each: int, fps: float) -> Iterator[Frame]:
+    """`each` frames of each scene, a scene being colours from left to right."""
+    number = 0
+    for scene in scenes:
+        tiles = media.read_image(stubs.picture(*scene)).pixels.astype(np.int16)
+        tiles += SHADE * (tiles.sum(2, keepdims=True) > 0)
+        shown = np.clip(np.vstack([tiles, np.zeros_like(tiles)]), 0, 255).astype(np.uint8)
+        for _ in range(each):
+            yield Frame(shown, "film", number, number / fps)
+            number += 1
+
+
+@pytest.fixture(autouse=True)
+def in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Jobs are not put behind whatever else this machine does."""
+    monkeypatch.setattr(runner, "NICE", 0)
+
+
+@pytest.fixture
+def film(stubs: ModuleType, tmp_path: Path) -> Film:
+    """The bytes of an MP4 of `scenes`."""
+
+    def make(*scenes: Any, each: int = 12, fps: float = 10.0, suffix: str = ".mp4") -> bytes:
+        path = tmp_path / f"film{suffix}"
+        media.write_video(frames(stubs, scenes, each, fps), path, fps=fps)
+        return path.read_bytes()
+
+    return make
+
+
+@pytest.fixture
+def people(service: Service, stubs: ModuleType) -> str:
+    """The gallery "people" with Red and Blue."""
+    gallery = service.galleries.create("default", "people")
+    service.engine.enrol(gallery, "Red", [stubs.picture(stubs.RED)])
+    service.engine.enrol(gallery, "Blue", [stubs.picture(stubs.BLUE)])
+    return "people"
+
+
+@pytest.fixture
+def ended(http: TestClient) -> Callable[..., dict[str, Any]]:
+    """Waits for a job to be over and returns it."""
+
+    def wait(number: str, seconds: float = 20.0) -> dict[str, Any]:
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            job: dict[str, Any] = http.get(f"/v1/jobs/{number}").json()
+            if job["state"] not in ("queued", "running"):
+                return job
+            time.sleep(0.03)
+        raise AssertionError(f"still {job['state']} after {seconds} s: {job}")
+
+    return wait

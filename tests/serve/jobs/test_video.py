@@ -1,0 +1,225 @@
+"""Videos as jobs: uploaded, identified, told of as a timeline."""
+
+from __future__ import annotations
+
+import io
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+from PIL import Image
+
+from mien.serve.erasing import forgotten
+from mien.serve.jobs.work import Work
+from mien.serve.service import Service
+
+Wait = Callable[..., dict[str, Any]]
+
+
+def test_who_was_seen_when(
+    http: TestClient, people: str, film: Callable[..., bytes], stubs: ModuleType, ended: Wait
+) -> None:
+    nobody = (0, 0, 0)
+    data = film((stubs.RED, nobody), (nobody, stubs.GREEN), (stubs.BLUE, nobody))
+    made = http.post("/v1/jobs", data={"kind": "video", "gallery": people}, files={"video": ("door.mp4", data)})
+    assert made.status_code == 202, made.text
+    job = ended(made.json()["id"])
+    assert (job["state"], job["progress"], job["problem"]) == ("done", 1.0, None)
+    assert job["result"] == {"seen": 3, "accept": 2, "reject": 1, "abstain": 0, "seconds": pytest.approx(3.5)}
+    line = http.get(f"/v1/jobs/{job['id']}/timeline").json()
+    assert [(one["verdict"], one["subject"]) for one in line["items"]] == [
+        ("accept", "Red"),
+        ("reject", None),
+        ("accept", "Blue"),
+    ]
+    assert line["next"] is None
+    first = line["items"][0]
+    assert 0 <= first["span"][0] < first["span"][1] <= 1.2
+    assert first["score"] > 0.95 and first["reasons"] and first["matches"][0]["subject"] == "Red"
+    picture = http.get(f"/v1/jobs/{job['id']}/timeline/{first['id']}/image")
+    assert picture.headers["content-type"] == "image/jpeg"
+    assert max(Image.open(io.BytesIO(picture.content)).size) <= 256
+    assert http.get(f"/v1/jobs/{job['id']}/timeline/{first['id'][:-1]}99/image").status_code == 404
+    assert http.get(f"/v1/jobs/{job['id']}/report").status_code == 404
+
+
+def test_the_upload_and_paths_are_nobodys(
+    http: TestClient, service: Service, people: str, film: Callable[..., bytes], stubs: ModuleType, ended: Wait
+) -> None:
+    job = http.post(
+        f"/v1/jobs?kind=video&gallery={people}", content=film((stubs.RED,)), headers={"content-type": "video/mp4"}
+    )
+    done = ended(job.json()["id"])
+    assert done["state"] == "done"
+    assert not (service.jobs.folder(done["id"]) / "upload").exists()
+    text = http.get(f"/v1/jobs/{done['id']}/timeline").text + http.get(f"/v1/jobs/{done['id']}").text
+    assert str(service.settings.data) not in text
+    assert "upload" not in text
+
+
+def test_a_video_cut_short_is_told_with_what_was_seen(
+    http: TestClient, service: Service, people: str, film: Callable[..., bytes], stubs: ModuleType, ended: Wait
+) -> None:
+    data = film((stubs.RED,), (stubs.BLUE,), each=40)
+    made = http.post(
+        "/v1/jobs", data={"gallery": people}, files={"video": data[: (data.index(b"mdat") + len(data)) // 2]}
+    )
+    job = ended(made.json()["id"])
+    assert job["state"] == "failed"
+    assert job["problem"]["type"] == "UnreadableMedia"
+    assert job["problem"]["detail"].startswith("The video is cut short")
+    assert str(service.settings.data) not in str(job)
+    assert job["result"]["seen"] >= 1
+    assert http.get(f"/v1/jobs/{job['id']}/timeline").json()["items"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "file", "status"),
+    [
+        ({"gallery": "people"}, b"", 400),
+        ({"gallery": "people"}, b"no video at all, whatever it is called", 422),
+        ({"gallery": "nobody"}, None, 404),
+        ({}, None, 422),
+        ({"gallery": "people", "fmr": "often"}, None, 400),
+        ({"gallery": "people", "where": "(("}, None, 400),
+        ({"gallery": "people", "colour": "red"}, None, 400),
+        ({"gallery": "people", "source": "rtsp://10.0.0.1/"}, None, 400),
+        ({"gallery": "people", "kind": "nonsense"}, None, 400),
+        ({"gallery": "people", "kind": "calibrate"}, None, 400),
+        ({"gallery": "../people"}, None, 422),
+    ],
+)
+def test_what_cannot_be_a_job_is_refused_and_leaves_nothing(
+    http: TestClient, service: Service, people: str, film: Callable[..., bytes], stubs: ModuleType,
+    fields: dict[str, str], file: bytes | None, status: int,
+) -> None:  # fmt: skip
+    data = film((stubs.RED,), each=3) if file is None else file
+    answer = http.post("/v1/jobs", data=fields, files={"video": ("a.mp4", data)})
+    assert answer.status_code == status, answer.text
+    assert str(service.settings.data) not in answer.text
+    home = service.settings.data / "jobs"
+    assert not home.exists() or not list(home.iterdir())
+    assert http.get("/v1/jobs").json()["items"] == []
+
+
+def test_a_picture_is_no_video(http: TestClient, people: str, stubs: ModuleType) -> None:
+    answer = http.post("/v1/jobs", data={"gallery": people}, files={"video": ("a.mp4", stubs.picture(stubs.RED))})
+    assert answer.status_code == 422
+    assert "picture" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize("bare", [True, False])
+def test_too_long_a_video_is_refused_while_it_comes(
+    make_app: Callable[..., FastAPI], tmp_path: Path, bare: bool
+) -> None:
+    app = make_app(max_video_bytes=100_000)
+    sent = 0
+
+    def endless() -> Any:
+        nonlocal sent
+        if not bare:
+            yield b'--x\r\nContent-Disposition: form-data; name="video"; filename="v"\r\n\r\n'
+        for _ in range(1000):
+            sent += 50_000
+            yield b"\0" * 50_000
+
+    with TestClient(app) as client:
+        client.headers["authorization"] = "Bearer " + app.state.service.keys.make("tests", "admin", "default")
+        kind = "video/mp4" if bare else "multipart/form-data; boundary=x"
+        answer = client.post("/v1/jobs", content=endless(), headers={"content-type": kind})
+    assert answer.status_code == 413
+    assert not list((tmp_path / "service" / "jobs").glob("*/*"))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"--x\r\n", b'--x\r\nContent-Disposition: form-data; name="gallery"\r\n\r\npeople', b"nonsense" * 100],
+)
+def test_a_form_that_is_none(http: TestClient, body: bytes) -> None:
+    answer = http.post("/v1/jobs", content=body, headers={"content-type": "multipart/form-data; boundary=x"})
+    assert answer.status_code == 422, answer.text
+
+
+def test_a_job_is_cancelled_within_a_second(
+    http: TestClient, service: Service, people: str, film: Callable[..., bytes], stubs: ModuleType,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    step = Work.step
+
+    def slow(self: Work, progress: float | None = None) -> None:
+        time.sleep(0.08)
+        step(self, progress)
+
+    monkeypatch.setattr(Work, "step", slow)
+    made = http.post("/v1/jobs", data={"gallery": people}, files={"video": film((stubs.RED,), each=120)}).json()
+    while http.get(f"/v1/jobs/{made['id']}").json()["progress"] < 0.01:
+        time.sleep(0.02)
+    running = http.get(f"/v1/jobs/{made['id']}").json()
+    assert running["state"] == "running"
+    assert running["eta"] is None or running["eta"] > 5
+    began = time.monotonic()
+    assert http.delete(f"/v1/jobs/{made['id']}").json()["state"] == "cancelled"
+    while service.runner.busy:
+        time.sleep(0.01)
+    assert time.monotonic() - began < 1.0
+    job = http.get(f"/v1/jobs/{made['id']}").json()
+    assert job["state"] == "cancelled" and job["problem"] is None and job["result"]["seen"] == 1
+    assert [one["subject"] for one in http.get(f"/v1/jobs/{made['id']}/timeline").json()["items"]] == ["Red"]
+    assert not (service.jobs.folder(made["id"]) / "upload").exists()
+    assert http.delete(f"/v1/jobs/{made['id']}").json()["state"] == "cancelled"  # once more is no error
+    assert http.delete(f"/v1/jobs/{made['id']}?erase=true").status_code == 200
+    assert http.get(f"/v1/jobs/{made['id']}").status_code == 404
+    assert not service.jobs.folder(made["id"]).exists()
+
+
+def test_whoever_is_forgotten_is_out_of_the_timelines(
+    http: TestClient, service: Service, people: str, film: Callable[..., bytes], stubs: ModuleType, ended: Wait
+) -> None:
+    from mien.serve.access import Caller
+
+    data = film((stubs.RED,), (stubs.BLUE,))
+    job = ended(http.post("/v1/jobs", data={"gallery": people}, files={"video": data}).json()["id"])
+    before = http.get(f"/v1/jobs/{job['id']}/timeline").json()["items"]
+    red = next(one for one in before if one["subject"] == "Red")
+    key = http.headers["authorization"].split("_")[1]
+    forgotten(service, Caller(key, "tests", "admin", "default"), people, "Red")
+    after = http.get(f"/v1/jobs/{job['id']}/timeline").text
+    assert "Blue" in after and "Red" not in after
+    assert http.get(f"/v1/jobs/{job['id']}/timeline/{red['id']}/image").status_code == 404
+    held = b"".join(path.read_bytes() for path in service.jobs.folder(job["id"]).rglob("*") if path.is_file())
+    assert b'"Red"' not in held
+
+
+def test_jobs_are_the_tenants_own_and_for_roles(
+    http: TestClient, people: str, film: Callable[..., bytes], stubs: ModuleType, ended: Wait, key: Callable[..., Any]
+) -> None:
+    data = film((stubs.RED,), each=4)
+    made = http.post("/v1/jobs", data={"gallery": people}, files={"video": data}).json()
+    ended(made["id"])
+    for path in ("", "/timeline", "/report", "/timeline/1-0/image"):
+        assert http.get(f"/v1/jobs/{made['id']}{path}", headers=key("admin", "other")).status_code == 404
+    assert http.delete(f"/v1/jobs/{made['id']}?erase=true", headers=key("admin", "other")).status_code == 404
+    assert http.get("/v1/jobs", headers=key("admin", "other")).json()["items"] == []
+    foreign = {"kind": "video", "gallery": people, "source": "rtsp://10.0.0.1/"}
+    assert http.post("/v1/jobs", json=foreign, headers=key("admin", "other")).status_code == 404
+    assert http.post("/v1/jobs", json={}, headers=key("reader")).status_code == 403
+    assert http.delete(f"/v1/jobs/{made['id']}", headers=key("reader")).status_code == 403
+    assert http.get(f"/v1/jobs/{made['id']}", headers=key("reader")).status_code == 200
+
+
+def test_pages_of_jobs(http: TestClient, service: Service) -> None:
+    made = [
+        service.jobs.make(service.jobs.new_id(), ("default", "k"), "video", {"gallery": "gone"}).id for _ in range(5)
+    ]
+    seen, cursor = [], None
+    for _ in range(3):
+        page = http.get("/v1/jobs", params={"limit": 2} | ({"cursor": cursor} if cursor else {})).json()
+        seen += [one["id"] for one in page["items"]]
+        cursor = page["next"]
+    assert seen == made[::-1] and cursor is None
+    assert http.get("/v1/jobs?cursor=nonsense").status_code == 422
