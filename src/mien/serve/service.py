@@ -24,6 +24,7 @@ from mien.serve.log import Log
 from mien.serve.policies import Policies
 from mien.serve.rates import Rates
 from mien.serve.records import Records
+from mien.serve.rekognition.counter import Counter
 from mien.serve.review import Review
 from mien.serve.sessions import Sessions
 from mien.serve.settings import Settings
@@ -66,6 +67,7 @@ class Service:
         self.process = 0  # which of settings.processes
         self._judges: dict[str, Judge] = {one.kind: one for one in engine.__dict__.get("judges", ())}
         self._lock = threading.Lock()
+        self.rekognition = Counter(self)
 
     def open(self) -> None:
         """Load the models, so that the first request does not wait for them. Raises ModelError."""
