@@ -7,6 +7,7 @@ from __future__ import annotations
 import secrets
 import sqlite3
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from mien.serve.access import Caller
 from mien.serve.records import Records
 
 if TYPE_CHECKING:
+    from mien.gallery import BaseGallery
     from mien.serve.service import Service
 
 # (tenant, gallery, subject) -> erases what a part of the service keeps about the subject; may be called again for the same.
@@ -84,27 +86,21 @@ class Receipts:
             given = (one.samples, one.images, one.digest, one.id)
             db.execute("UPDATE erasing SET samples = ?, images = ?, digest = ? WHERE id = ?", given)
 
-    def end(self, tenant: str, one: Erasure | None, number: str) -> None:
-        """Strike out what was begun; `one` is the receipt to keep, None when there was nobody."""
+    def strike(self, one: Erasure) -> None:
+        """Take back what was put down: there was nobody."""
         with self.records.change() as db:
-            db.execute("DELETE FROM erasing WHERE id = ?", (number,))
-            if one is not None:
-                db.execute(
-                    "INSERT OR IGNORE INTO receipt (id, tenant, gallery, alias, samples, images, at, digest, by, why)"
-                    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                    (
-                        one.id,
-                        tenant,
-                        one.gallery,
-                        one.alias,
-                        one.samples,
-                        one.images,
-                        one.when,
-                        one.digest,
-                        one.by,
-                        one.why,
-                    ),
-                )
+            db.execute("DELETE FROM erasing WHERE id = ?", (one.id,))
+
+    def end(self, tenant: str, one: Erasure) -> None:
+        """Keep the receipt in place of what was begun."""
+        counted = (one.samples, one.images, one.when, one.digest, one.by, one.why)
+        with self.records.change() as db:
+            db.execute("DELETE FROM erasing WHERE id = ?", (one.id,))
+            db.execute(
+                "INSERT OR IGNORE INTO receipt (id, tenant, gallery, alias, samples, images, at, digest, by, why)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (one.id, tenant, one.gallery, one.alias, *counted),
+            )
 
     def unfinished(self, older: str) -> list[tuple[str, Erasure]]:
         """(tenant, erasure) of those begun before `older` (ISO 8601 UTC) and not ended."""
@@ -117,55 +113,52 @@ def forgotten(service: Service, caller: Caller, gallery: str, subject: str, why:
     """Erase a subject for good and keep a receipt. On return it is durable, and in the log.
 
     Raises GalleryNotFound, UnknownSubject, BadSubject, NotAuthenticated when the key was revoked meanwhile, GalleryBusy."""
-    name = subject_name(subject)
-    if name not in service.galleries.open(caller.tenant, gallery):
-        raise UnknownSubject(f"Nobody called {name!r} is enrolled in {gallery}.", "See who is in the list of subjects.")
-    service.gate.again(caller)
-    alias = service.log.alias(caller.tenant, gallery, name)
+    name, tenant = subject_name(subject), caller.tenant
+    alias = service.log.alias(tenant, gallery, name)
     one = Erasure(secrets.token_hex(8), gallery, name, alias, 0, 0, now(), "", caller.key, why)
-    service.receipts.begin(caller.tenant, one)
-    return _erased(service, caller, one, first=True)
+    with service.galleries.turn(tenant, gallery) as people:
+        if name not in people:
+            raise UnknownSubject(f"Nobody called {name!r} is enrolled here.", "See who is in the list of subjects.")
+        service.gate.again(caller)
+        service.receipts.begin(tenant, one)
+        try:
+            one = _taken(service, one, people)
+        except UnknownSubject:
+            service.receipts.strike(one)  # another process was quicker
+            raise
+    return _ended(service, caller, one)
 
 
 def resume(service: Service, older: str) -> int:
-    """End the erasures that were begun before `older` (ISO 8601 UTC) and cut off; returns how many."""
+    """End the erasures that were begun before `older` (ISO 8601 UTC) and cut off; returns how many.
+
+    That somebody is gone is no error here, and who was enrolled under the name since stays."""
     found = service.receipts.unfinished(older)
     for tenant, begun in found:
         one = replace(begun, alias=service.log.alias(tenant, begun.gallery, begun.subject))
-        _erased(service, Caller(one.by, "", "operator", tenant), one, first=False)
+        with suppress(GalleryNotFound, UnknownSubject), service.galleries.turn(tenant, one.gallery) as people:
+            if people.person(one.subject).enrolled <= one.when:
+                one = _taken(service, one, people)
+        _ended(service, Caller(one.by, "", "operator", tenant), one)
     return len(found)
 
 
-def _erased(service: Service, caller: Caller, one: Erasure, *, first: bool) -> Erasure:
-    try:
-        one = _taken(service, caller.tenant, one, first)
-    except UnknownSubject:
-        service.receipts.end(caller.tenant, None, one.id)  # another request was quicker
-        raise
+def _taken(service: Service, one: Erasure, people: BaseGallery) -> Erasure:
+    """`one` with what was taken out of the gallery."""
+    gone = people.erase(one.subject)
+    one = replace(one, samples=gone.samples, images=gone.images, when=gone.when, digest=gone.digest)
+    service.receipts.taken(one)
+    return one
+
+
+def _ended(service: Service, caller: Caller, one: Erasure) -> Erasure:
     for erase in service.erasers:
         erase(caller.tenant, one.gallery, one.subject)
     facts = {"gallery": one.gallery, "subject": one.subject, "samples": one.samples, "why": one.why, "receipt": one.id}
     service.log.add(caller, "subject.forget", durable=True, **facts)
     service.log.forget(one.alias)
-    service.receipts.end(caller.tenant, one, one.id)
+    service.receipts.end(caller.tenant, one)
     service.records.settle()
-    return one
-
-
-def _taken(service: Service, tenant: str, one: Erasure, first: bool) -> Erasure:
-    """`one` with what was taken out of the gallery. first: nobody tried before; else that somebody is gone is no error,
-    and who was enrolled under the name since stays."""
-    try:
-        people = service.galleries.open(tenant, one.gallery)
-        if not first and people.person(one.subject).enrolled > one.when:
-            return one
-        removed = people.erase(one.subject)
-    except (GalleryNotFound, UnknownSubject):
-        if first:
-            raise
-        return one
-    one = replace(one, samples=removed.samples, images=removed.images, when=removed.when, digest=removed.digest)
-    service.receipts.taken(one)
     return one
 
 

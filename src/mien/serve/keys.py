@@ -115,6 +115,11 @@ class Keys:
             ).fetchall()
         return [_key(row) for row in rows]
 
+    def tenants(self) -> list[str]:
+        """Every tenant that ever had a key, and the one that galleries of the operator are in."""
+        with self._records.look() as db:
+            return sorted({DEFAULT} | {row["tenant"] for row in db.execute("SELECT DISTINCT tenant FROM key")})
+
     def caller(self, text: str) -> Caller:
         """Whose key `text` is. Raises NotAuthenticated."""
         return self.key(text).caller
@@ -134,7 +139,9 @@ class Keys:
         return self._good(self._row(number))
 
     def again(self, caller: Caller) -> None:
-        """Raises NotAuthenticated when the caller's key is not in force any more."""
+        """Raises NotAuthenticated when the caller's key is not in force any more. The service itself has none."""
+        if not caller.key:
+            return
         try:
             self._good(self._row(caller.key))
         except NotAuthenticated as error:

@@ -189,7 +189,7 @@ class Log:
 
     def _put_back(self, batch: Sequence[_Entry], error: Exception) -> bool:
         """Tell those who wait, and keep their entries; False when there is no more trying."""
-        log.error("the log cannot be written", extra={"why": str(error)})
+        log.error("the log cannot be written", exc_info=error)
         for one in batch:
             if not one.done.done():
                 one.done.set_exception(error)
@@ -203,6 +203,8 @@ class Log:
         with self._records.change() as db:
             head, whole = self._head(db)
             first = () if whole else (_own("log.broken", after=head.number - 1),)
+            if first:
+                log.error("the log is not as it was left; see `mien log verify`")
             for one in (*first, *self._jump(), *batch):
                 head = _linked(db, head, one)
             sealed = chain.seal(self._master, head.number, head.hash)

@@ -25,6 +25,7 @@ from mien.serve.policies import Policies
 from mien.serve.rates import Rates
 from mien.serve.records import Records
 from mien.serve.rekognition.counter import Counter
+from mien.serve.retention import Retention
 from mien.serve.review import Review
 from mien.serve.sessions import Sessions
 from mien.serve.settings import Settings
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from mien.engine import Engine
 
 
-KINDS = ("quality", "iso_quality", "expression")  # what may be asked for by name; a path may not
+KINDS = ("quality", "iso_quality", "expression", "liveness")  # what may be asked for by name; a path may not
 
 
 class Service:
@@ -45,6 +46,7 @@ class Service:
         self.records = Records(settings.records)
         master = settings.master()
         self.keys = Keys(self.records, master)
+        self.cursors = Cursors(master)
         self.log = Log(Records(settings.data / "log.db"), master)
         self.receipts = Receipts(self.records)
         self.erasers: list[Eraser] = []  # what else keeps something about a subject (see `erasing`)
@@ -53,7 +55,6 @@ class Service:
         self.gate = Gate(self.keys, self.sessions, self.rates, settings)
         self.galleries = Galleries(settings, self.records)
         self.policies = Policies(self.records)
-        self.cursors = Cursors(master)
         self.answers = Answers(self.records, Life(settings.data / "lives"))
         self.review = Review(
             self.records, lambda faces: [one.template for one in engine.shots(faces)], settings.keep_images
@@ -63,6 +64,7 @@ class Service:
         self.lines = Lines(settings.threads or engine.threads, settings.queue, settings.batch)
         self.jobs = Jobs(self.records, settings.data / "jobs")
         self.runner = Runner(self)
+        self.retention = Retention(self)
         self.ready = False
         self.process = 0  # which of settings.processes
         self._judges: dict[str, Judge] = {one.kind: one for one in engine.__dict__.get("judges", ())}
@@ -73,6 +75,7 @@ class Service:
         """Load the models, so that the first request does not wait for them. Raises ModelError."""
         _ = self.engine.detector, self.engine.embedder, self.engine.judges
         self.runner.start()
+        self.retention.start()
         self.ready = True
 
     def judge(self, kind: str) -> Judge:
@@ -91,6 +94,7 @@ class Service:
         self.ready = False
         self.runner.stop(self.settings.drain)
         self.lines.stop(self.settings.drain)
+        self.retention.stop()
         self.log.close()
         self.rates.close()
         self.galleries.close()

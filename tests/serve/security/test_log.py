@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mien.errors import CannotWrite, UsageError
@@ -208,6 +208,7 @@ def test_what_is_no_json_is_refused_at_once(filled: Log) -> None:
         filled.verify("12:zz")
 
 
+@settings(max_examples=40, deadline=None)
 @given(st.lists(st.dictionaries(st.sampled_from("abc"), st.text() | st.integers() | st.none()), min_size=1), st.data())
 def test_any_change_of_any_entry_is_found_at_its_place(entries: list[dict[str, object]], data: st.DataObject) -> None:
     rows, before = [], chain.START
