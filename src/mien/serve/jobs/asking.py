@@ -46,7 +46,7 @@ def _video(service: Service, tenant: str, body: Body, folder: Path) -> Asked:
     fields = body.fields
     gallery = text(fields.get("gallery"), "gallery")
     service.galleries.open(tenant, gallery)
-    policy(fields)
+    policy(fields, service.policies.of(tenant, gallery).policy)
     where(fields)
     kept = {name: fields[name] for name in (*RATES, *FILTER) if fields.get(name) not in (None, "")}
     found: dict[str, Any] = {"gallery": gallery, **kept}

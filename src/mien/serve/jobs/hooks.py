@@ -2,7 +2,7 @@
 
     Mien-Signature: t=1766700000,v1=<hex of HMAC-SHA256(secret, "1766700000." + body)>
 
-The secret is a tenant's own, derived from the master secret; the answer to the request that names a hook tells it. A word may
+The secret is a tenant's own, derived from the master secret; GET /v1/hooks tells it. A word may
 come twice, with the same Mien-Delivery: a process can die between sending and noting."""
 
 from __future__ import annotations
@@ -45,11 +45,6 @@ _IDLE = 5.0  # s between looks for what others left
 SCHEMES = ("https", "http")
 
 
-def secret(master: bytes, tenant: str) -> str:
-    """What signs the words to a tenant's hooks."""
-    return hmac.digest(master, b"mien hook " + tenant.encode(), "sha256").hex()
-
-
 def signature(key: str, when: int, body: bytes) -> str:
     """The value of Mien-Signature."""
     made = hmac.new(key.encode(), f"{when}.".encode() + body, hashlib.sha256).hexdigest()
@@ -77,6 +72,10 @@ class Hooks:
         self._wake.set()
         if self._thread.ident is not None:
             self._thread.join(seconds)
+
+    def secret(self, tenant: str) -> str:
+        """What signs the words to a tenant's hooks."""
+        return hmac.digest(self._master, b"mien hook " + tenant.encode(), "sha256").hex()
 
     def put(self, db: sqlite3.Connection, job: Job) -> None:
         """Note, within the change that ends a job, that its hook is to be told."""
@@ -128,7 +127,7 @@ class Hooks:
             "Content-Type": "application/json",
             "User-Agent": "mien",
             "Mien-Delivery": row["id"],
-            "Mien-Signature": signature(secret(self._master, row["tenant"]), now, body),
+            "Mien-Signature": signature(self.secret(row["tenant"]), now, body),
         }
         connection = connect(address, TIMEOUT)
         try:

@@ -212,6 +212,15 @@ class Jobs:
         for row in rows:
             timeline.forget(self.folder(row["id"]), subject)
 
+    def drop(self, tenant: str, gallery: str) -> None:
+        """Delete all jobs about a gallery that goes; whoever works on one stops."""
+        about = "tenant = ? AND json_extract(asked, '$.gallery') = ?"
+        with self._records.change() as db:
+            gone = db.execute(f"SELECT id FROM job WHERE {about}", (tenant, gallery)).fetchall()
+            db.execute(f"DELETE FROM job WHERE {about}", (tenant, gallery))
+        for row in gone:
+            shutil.rmtree(self.folder(row["id"]), ignore_errors=True)
+
     def sweep(self, days: int) -> int:
         """Delete what ended more than `days` ago (0: nothing), uploads of jobs that are over, and strays; returns how many
         jobs went."""

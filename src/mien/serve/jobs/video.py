@@ -10,6 +10,7 @@ from mien import media
 from mien.errors import MienError, UnreadableMedia
 from mien.media.door import shown
 from mien.media.video import public_name
+from mien.serve.access import Caller
 from mien.serve.jobs import timeline
 from mien.serve.jobs.addresses import allowed
 from mien.serve.jobs.fetching import fetch
@@ -26,8 +27,10 @@ def run(work: Work) -> Mapping[str, Any]:
     A live source ends by being cancelled. Raises as `Engine.identify`, after what was there."""
     asked, tenant = work.job.asked, work.job.tenant
     gallery = work.service.galleries.open(tenant, asked["gallery"])
-    wanted, only = policy(asked), where(asked)
+    standing = work.service.policies.of(tenant, asked["gallery"])
+    wanted, only = policy(asked, standing.policy), where(asked)
     told = timeline.Timeline(work.fresh(timeline.part(work.job)), work.job)
+    who = Caller(work.job.key, "", "operator", tenant)
     found = work.so_far
     found |= {"seen": 0, "accept": 0, "reject": 0, "abstain": 0, "seconds": 0.0}
 
@@ -41,6 +44,10 @@ def run(work: Work) -> Mapping[str, Any]:
                 told.add(decision)
                 found["seen"] += 1
                 found[decision.verdict] += 1
+                facts = {"gallery": asked["gallery"], "verdict": decision.verdict, "subject": decision.subject}
+                work.service.log.add(who, "identify", job=work.job.id, **facts)
+                if standing.rules.review:
+                    work.service.review.note(tenant, asked["gallery"], [decision], standing.rules.close)
     except MienError:
         if not work.cancelled.is_set():
             raise

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 from itertools import islice
 from typing import Annotated, Any, Literal
@@ -11,17 +10,18 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import FileResponse, Response
 from starlette.concurrency import run_in_threadpool
 
-from mien.errors import InputError, NotFound, TooLarge
+from mien.errors import NotFound, TooLarge
 from mien.serve.access import Caller, needs
-from mien.serve.jobs import hooks, timeline
+from mien.serve.jobs import timeline
 from mien.serve.jobs.asking import asked
 from mien.serve.jobs.bodies import Body, body_of
 from mien.serve.jobs.job import told
 from mien.serve.service import Here, Service
 
-router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
+router = APIRouter(prefix="/v1", tags=["jobs"])
 Reader: Any = needs("reader")
 Operator: Any = needs("operator")
+Admin: Any = needs("admin")
 QUEUED = 1000  # jobs of one tenant that may wait
 Limit = Annotated[int, Query(ge=1, le=500)]
 # A report holds its pictures and styles itself, and no script.
@@ -52,7 +52,7 @@ _BODY = {
 }
 
 
-@router.post("", status_code=202, openapi_extra=_BODY)
+@router.post("/jobs", status_code=202, openapi_extra=_BODY)
 async def make(request: Request, service: Here, who: Caller = Operator) -> dict[str, Any]:
     """Start a job. A video is a file (saved as it comes, never held in memory) or an address that the operator allows."""
     jobs = service.jobs
@@ -74,11 +74,10 @@ def _made(service: Service, who: Caller, number: str, body: Body) -> dict[str, A
     facts = {one: what[one] for one in ("gallery", "audit", "data", "source") if one in what}
     service.log.add(who, "job.start", durable=True, job=number, kind=kind, **facts)
     job = jobs.make(number, (who.tenant, who.key), kind, what, live)
-    signed = {"hook_secret": hooks.secret(service.settings.master(), who.tenant)} if "hook" in what else {}
-    return told(job, service.runner.hooks.of(job)) | signed
+    return told(job, service.runner.hooks.of(job))
 
 
-@router.get("")
+@router.get("/jobs")
 def listed(
     service: Here,
     who: Caller = Reader,
@@ -87,20 +86,21 @@ def listed(
     state: Annotated[list[Literal["queued", "running", "done", "failed", "cancelled"]] | None, Query()] = None,
 ) -> dict[str, Any]:
     """Jobs of the tenant, newest first."""
-    before = _position(cursor)
+    of = (who.tenant, "jobs", ",".join(state or ()))
+    before = service.cursors.take(cursor, *of) if cursor else None
     found = service.jobs.listed(who.tenant, before, limit + 1, state or ())
-    more = str(found[limit - 1].number) if len(found) > limit else None
+    more = service.cursors.give(found[limit - 1].number, *of) if len(found) > limit else None
     return {"items": [told(job) for job in found[:limit]], "next": more}
 
 
-@router.get("/{job}")
+@router.get("/jobs/{job}")
 def one(job: str, service: Here, who: Caller = Reader) -> dict[str, Any]:
     """How it stands with a job."""
     found = service.jobs.get(who.tenant, job)
     return told(found, service.runner.hooks.of(found))
 
 
-@router.delete("/{job}")
+@router.delete("/jobs/{job}")
 def cancel(job: str, service: Here, who: Caller = Operator, erase: bool = False) -> dict[str, Any]:
     """End a job; what was seen until then stays. `erase`: delete it with its results, if it is over."""
     found = service.jobs.get(who.tenant, job)
@@ -112,7 +112,7 @@ def cancel(job: str, service: Here, who: Caller = Operator, erase: bool = False)
     return told(service.jobs.cancel(who.tenant, job))
 
 
-@router.get("/{job}/timeline")
+@router.get("/jobs/{job}/timeline")
 def seen(
     job: str, service: Here, who: Caller = Reader, cursor: str | None = None, limit: Limit = 100
 ) -> dict[str, Any]:
@@ -121,15 +121,16 @@ def seen(
     While the job runs, ask again with the last `next` for what is new: it is only null once there can be no more."""
     found = service.jobs.get(who.tenant, job)
     _of_kind(found.kind == "video", job, "timeline")
-    start = _position(cursor) or 0
+    of = (who.tenant, "timeline", job)
+    start = service.cursors.take(cursor, *of) if cursor else 0
     items = list(islice(timeline.entries(service.jobs.folder(job), found), start, start + limit + 1))
     service.log.add(who, "job.timeline", job=job, count=len(items[:limit]))
     more = len(items) > limit or not found.over
-    following = str(start + min(limit, len(items))) if more else None
+    following = service.cursors.give(start + min(limit, len(items)), *of) if more else None
     return {"items": items[:limit], "next": following, "state": found.state, "progress": round(found.progress, 4)}
 
 
-@router.get("/{job}/timeline/{number}/image", response_class=Response)
+@router.get("/jobs/{job}/timeline/{number}/image", response_class=Response)
 def image(job: str, number: str, service: Here, who: Caller = Reader) -> Response:
     """The best crop of somebody seen, JPEG."""
     found = service.jobs.get(who.tenant, job)
@@ -137,7 +138,14 @@ def image(job: str, number: str, service: Here, who: Caller = Reader) -> Respons
     return Response(data, media_type="image/jpeg", headers={"Cache-Control": "private, no-store"})
 
 
-@router.get("/{job}/report", response_class=FileResponse)
+@router.get("/hooks")
+def secret(service: Here, who: Caller = Admin) -> dict[str, Any]:
+    """What the words to webhooks are signed with: HMAC-SHA256 over "<t>.<body>", in the header Mien-Signature."""
+    service.log.add(who, "hook.secret", durable=True)
+    return {"secret": service.runner.hooks.secret(who.tenant), "header": "Mien-Signature", "form": "t=<s>,v1=<hex>"}
+
+
+@router.get("/jobs/{job}/report", response_class=FileResponse)
 def report(job: str, service: Here, who: Caller = Reader) -> FileResponse:
     """The report of an audit or a calibration: one HTML page that loads nothing."""
     found = service.jobs.get(who.tenant, job)
@@ -151,11 +159,3 @@ def report(job: str, service: Here, who: Caller = Reader) -> FileResponse:
 def _of_kind(right: bool, job: str, what: str) -> None:
     if not right:
         raise NotFound(f"The job {job[:40]!r} is of a kind without a {what}.", "See its result.")
-
-
-def _position(cursor: str | None) -> int | None:
-    if cursor is None:
-        return None
-    if not re.fullmatch(r"\d{1,15}", cursor):
-        raise InputError("The cursor is none of this list.", "Begin without one.")
-    return int(cursor)
