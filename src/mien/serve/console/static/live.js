@@ -1,0 +1,69 @@
+// The camera, live: pictures go to the service over a WebSocket, one at a time, and what comes back is drawn over them.
+import { at, socket } from "./api.js";
+import { opened, shot, stop } from "./camera.js";
+import { button, failure, h, note, put, say, show } from "./parts.js";
+import { called, drawn, face, told } from "./seen.js";
+
+const WIDTH = 960; // px of what is sent: enough for faces across a room
+
+export async function page(place, { gallery, go, signal }) {
+  const stage = h("div.stage", { hidden: true }), canvas = h("canvas"), list = h("ul.seen"), outcome = h("div"), rate = h("span.small.soft");
+  put(stage, canvas);
+  let live = null;
+  const toggle = button("Start the camera", () => (live ? end() : begin()), { how: "lead", picture: "live" });
+  const end = (problem) => {
+    live?.close();
+    live = null;
+    show(toggle, "Start the camera");
+    show(outcome, problem ? failure(problem) : null);
+    rate.textContent = "";
+  };
+  const begin = async () => {
+    show(outcome, note("calm", h("p", "Starting the camera …")));
+    try {
+      const stream = await opened("environment");
+      if (signal.aborted) { stop(stream); return; }
+      live = started(stream, { gallery, canvas, end, signal, onAnswer: (decisions, took) => { show(outcome); rate.textContent = `${(1000 / took).toFixed(1)} pictures a second`; refresh(list, decisions, { gallery, go }); } });
+      stage.hidden = false;
+      show(toggle, "Stop the camera");
+    } catch (error) { end(error); }
+  };
+  signal.addEventListener("abort", () => end());
+  show(place, h("div.row", toggle, rate), outcome, h("div.two", stage, h("section.stack", h("h2.unseen", "Who is seen"), list)), h("p.small.soft", "Pictures are looked at and let go. Nothing is kept, except a face that waits for review where the gallery's policy says so."));
+}
+
+function started(stream, { gallery, canvas, end, signal, onAnswer }) {
+  const video = h("video", { autoplay: true, playsinline: true, muted: true, srcObject: stream });
+  const line = new WebSocket(socket(at`/v1/galleries/${gallery}/live`));
+  let sent = 0, closed = false, kept = null, spoken = "";
+  line.binaryType = "arraybuffer";
+  const next = async () => {
+    if (closed || line.readyState !== WebSocket.OPEN) return;
+    if (!video.videoWidth) { setTimeout(next, 50); return; }
+    const picture = await shot(video, WIDTH, 0.85);
+    kept = await createImageBitmap(picture);
+    sent = performance.now();
+    if (line.readyState === WebSocket.OPEN) line.send(picture);
+  };
+  line.addEventListener("open", next);
+  line.addEventListener("message", (event) => {
+    const answer = JSON.parse(event.data);
+    if (answer.detail && !answer.decisions) { if (answer.status === 429) setTimeout(next, 1000); else end({ message: answer.detail, remedy: answer.remedy }); return; }
+    if (!answer.decisions) return;
+    drawn(canvas, kept, [kept.width, kept.height], answer.decisions);
+    onAnswer(answer.decisions, Math.max(1, performance.now() - sent));
+    const now = answer.decisions.map(called).sort().join(", ");
+    if (now !== spoken) { spoken = now; say(told(answer.decisions)); }
+    next();
+  });
+  line.addEventListener("close", (event) => { if (!closed) end({ message: event.reason || "The connection was closed.", remedy: "Start the camera again." }); });
+  return { close: () => { closed = true; line.close(); stop(stream); } };
+}
+
+/** The list is drawn anew only when somebody came or went, so that it can be read and used while pictures come. */
+function refresh(list, decisions, { gallery, go }) {
+  const key = decisions.map((one) => `${one.verdict} ${one.subject ?? ""} ${(one.reasons ?? []).length}`).join("|");
+  if (list.dataset.key === key) return;
+  list.dataset.key = key;
+  show(list, decisions.length ? decisions.map((one, place) => h("li", face(one, place, gallery, go))) : h("li.soft", "Nobody is seen."));
+}

@@ -1,0 +1,80 @@
+// Answers that somebody should look at: faces nobody could tell for sure, and people who may be enrolled twice.
+import { address, at, pages, post } from "../api.js";
+import { score, when } from "../format.js";
+import { reasons } from "../seen.js";
+import { badge, button, confirmed, dialog, empty, field, growing, h, head, icon, name, show, toast, verdict, working } from "../parts.js";
+import { may, state, thumbnail } from "../state.js";
+import { noGallery } from "./people.js";
+
+export async function page(place, { parts, go }) {
+  const gallery = parts[0] ?? state.gallery;
+  if (!gallery) { show(place, head("Review"), noGallery(go)); return; }
+  const list = h("ul.stack", { aria: { label: "To review" } });
+  const none = () => empty("review", "Nothing waits for you", "Faces that nobody could tell for sure come here, and people who seem to be enrolled twice.");
+  const next = pages(at`/v1/galleries/${gallery}/review`, { limit: 20 });
+  const inside = h("div");
+  show(place, head("Review", h("span", "What you decide here makes ", name(gallery), " better. A picture that waits is kept until then, no longer.")), inside);
+  const settled = (item) => { const near = item.nextElementSibling ?? item.previousElementSibling; item.remove(); if (near) near.querySelector("button, a")?.focus(); else show(inside, none()); };
+  show(inside, growing(list, next, (one) => entry(one, { gallery, go, settled }), none));
+}
+
+function entry(one, here) {
+  const item = h("li.card.slim");
+  const pair = one.kind === "duplicate" || one.other !== undefined;
+  show(item, pair ? double(one, item, here) : doubt(one, item, here));
+  return item;
+}
+
+function doubt(one, item, here) {
+  const picture = one.image ? h("img.portrait.mid", { src: address(at`/v1/galleries/${here.gallery}/review/${one.id}/image`), alt: "The face that was seen", loading: "lazy" }) : h("span.portrait.mid", { role: "img", aria: { label: "The picture is not kept" } }, icon("person"));
+  const best = one.candidates[0], place = h("div");
+  const act = (action, more = {}, done = "") => working(async () => { await settle(here, one, { action, ...more }); toast(done); here.settled(item); }, place);
+  const actions = may("operator") && h("div.row.tight",
+    best && button(h("span", "It is ", name(best.subject)), act("confirm", { subject: best.subject }, `Kept as a sample of ${best.subject}.`), { how: "lead tiny", picture: "check" }),
+    best && button(h("span", "Not ", name(best.subject)), act("not_this_person", { subject: best.subject }, `Not ${best.subject}.`), { how: "tiny", picture: "close" }),
+    button("Enrol as …", () => enrolAs(one, item, here), { how: "tiny", picture: "add" }), button("Dismiss", act("dismiss", {}, "Dismissed."), { how: "plain tiny" }));
+  return h("div.case", picture, h("div.stack.tight", h("div.row.between", h("h2", best ? ["Is this ", name(best.subject), "?"] : "Who is this?"), verdict(one.verdict)), reasons(one.why, one.candidates.map((each) => each.subject)), candidates(one, here), place, actions, h("p.small.soft", when(one.made))));
+}
+
+function candidates(one, { gallery, go }) {
+  if (!one.candidates.length) return null;
+  return h("ol.candidates.narrow", { aria: { label: "Most alike" } }, one.candidates.slice(0, 5).map((each) => h("li", h("a.row.tight", { href: go("person", gallery, each.subject) }, name(each.subject)), h("span.number", score(each.score)))));
+}
+
+async function enrolAs(one, item, here) {
+  const who = h("input.input", { required: true, maxlength: "256", autocomplete: "off", dir: "auto", autofocus: true, list: "candidates" });
+  const known = h("datalist", { id: "candidates" }, one.candidates.map((each) => h("option", { value: each.subject })));
+  const done = await dialog("Enrol as", (close) => {
+    const place = h("div");
+    const act = working(async (event) => { event.preventDefault(); await settle(here, one, { action: "enrol_as", subject: who.value.trim() }); close(who.value.trim()); }, place);
+    return h("form.stack", { on: { submit: act } }, field("Who it is", who, "Somebody enrolled gets one more sample; a new name makes a new person."), known, place, h("div.actions", button("Cancel", () => close()), button("Enrol", null, { how: "lead", type: "submit" })));
+  });
+  if (!done) return;
+  toast(`Enrolled as ${done}.`);
+  here.settled(item);
+}
+
+const settle = ({ gallery }, one, body) => post(at`/v1/galleries/${gallery}/review/${one.id}`, body);
+
+function double(one, item, here) {
+  const { gallery, go } = here, place = h("div");
+  const dismiss = working(async () => { await settle(here, one, { action: "dismiss" }); toast("They stay two people."); here.settled(item); }, place);
+  const face = (subject, sample) => h("a.stack.tight", { href: go("person", gallery, subject) }, h("img.portrait.mid", { src: sample ? address(at`/v1/galleries/${gallery}/subjects/${subject}/samples/${sample}/image`) : thumbnail(gallery, subject), alt: "", loading: "lazy" }), name(subject));
+  return h("div.case", h("div.faces", face(one.one, one.one_sample), face(one.other, one.other_sample)), h("div.stack.tight", h("div.row.between", h("h2", "One person, enrolled twice?"), badge("doubt", "Possible double", "merge")), h("p.small", "Their most alike pictures have a similarity of ", h("strong.number", score(one.score)), "."), place,
+    may("operator") && h("div.row.tight", button("Merge …", () => merge(one, item, here), { how: "lead tiny", picture: "merge" }), button("They are two people", dismiss, { how: "tiny" }))));
+}
+
+async function merge(one, item, here) {
+  const choice = (into, from, checked) => { const box = h("input", { type: "radio", name: "into", value: into, checked }); return [box, h("label.check", box, h("span", "Keep the name ", name(into), "; ", name(from), " becomes part of it"))]; };
+  const [first, firstLabel] = choice(one.one, one.other, true), [, secondLabel] = choice(one.other, one.one, false);
+  const text = h("fieldset.stack.tight", h("legend.unseen", "Which name stays"), firstLabel, secondLabel);
+  const done = await confirmed("Merge two people?", [text, h("p.small.soft", "All samples go to the one name. You can move samples apart again on the person's page.")], "Merge them", async () => {
+    const [into, from] = first.checked ? [one.one, one.other] : [one.other, one.one];
+    await post(at`/v1/galleries/${here.gallery}/merge`, { into, from });
+    return into;
+  });
+  if (!done) return;
+  toast(`Merged into ${done}.`);
+  here.settled(item);
+}
+
