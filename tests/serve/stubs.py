@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import numpy as np
+import uvicorn
+from fastapi import FastAPI
 from PIL import Image
 
 from mien import Clip, Engine, Face, Frame, OperatingPoint, Reading, Template
@@ -70,3 +75,20 @@ def engine() -> Engine:
     )
     made.__dict__.update(detector=one, embedder=one, judges=(one,), points=evidence)
     return made
+
+
+@contextmanager
+def listening(app: FastAPI) -> Iterator[str]:
+    """The address of `app` on a real socket, in a thread of this process."""
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error", lifespan="on", ws="websockets-sansio"))
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    ends = time.monotonic() + 10
+    while not server.started:
+        assert time.monotonic() < ends and thread.is_alive(), "the server does not start"
+        time.sleep(0.01)
+    try:
+        yield "http://{}:{}".format(*server.servers[0].sockets[0].getsockname()[:2])
+    finally:
+        server.should_exit = True
+        thread.join(20)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
@@ -21,14 +22,17 @@ from mien.serve.settings import Settings
 
 
 @pytest.fixture(scope="module")
-def described(tmp_path_factory: pytest.TempPathFactory, stubs: ModuleType) -> schemathesis.BaseSchema:
+def described(tmp_path_factory: pytest.TempPathFactory, stubs: ModuleType) -> Iterator[schemathesis.BaseSchema]:
     """The service as it describes itself, with a gallery and an admin's key."""
-    app: FastAPI = build(Settings(data=tmp_path_factory.mktemp("fuzz")), stubs.engine())
+    given = {"data": tmp_path_factory.mktemp("fuzz"), "rate": 10_000, "burst": 10_000}
+    app: FastAPI = build(Settings(**given), stubs.engine())
     service = app.state.service
     service.engine.enrol(service.galleries.create("default", "people"), "ana", [stubs.picture(stubs.RED)])
-    schema = schemathesis.openapi.from_asgi("/v1/openapi.json", app)
-    schema.config.update(headers={"authorization": f"Bearer {service.keys.make('fuzz', 'admin', 'default')}"})
-    return schema
+    with stubs.listening(app) as url:
+        key = service.keys.make("fuzz", "admin", "default")
+        schema = schemathesis.openapi.from_url(f"{url}/v1/openapi.json")
+        schema.config.update(headers={"authorization": f"Bearer {key}"})
+        yield schema
 
 
 def answers_well(context: CheckContext, response: Response, case: schemathesis.Case) -> None:

@@ -7,6 +7,8 @@ from types import ModuleType
 
 from fastapi.testclient import TestClient
 
+from mien import read_image
+from mien.media import read_mark
 from mien.serve.service import Service
 
 
@@ -42,3 +44,24 @@ def test_a_refusal_is_a_problem(http: TestClient) -> None:
     assert answer.headers["content-type"] == "application/problem+json"
     assert answer.json()["type"] == "UnreadableMedia"
     assert answer.json()["request_id"] == answer.headers["x-request-id"] == "mine"
+
+
+def test_faces_are_hidden_but_for_those_who_are_known(http: TestClient, service: Service, stubs: ModuleType) -> None:
+    service.engine.enrol(service.galleries.create("default", "people"), "ana", [stubs.picture(stubs.RED)])
+    both = stubs.picture(stubs.RED, stubs.BLUE)
+    all_gone = http.post("/v1/edit/cover", files={"image": both})
+    assert (all_gone.headers["x-faces-hidden"], all_gone.headers["content-type"]) == ("2", "image/png")
+    assert read_mark(all_gone.content) == "cover"
+    kept = http.post("/v1/edit/cover", files={"image": both}, data={"keep_known_in": "people"})
+    assert (kept.headers["x-faces-hidden"], kept.headers["x-faces-kept"]) == ("1", "1")
+    before, after = (read_image(one).pixels for one in (both, kept.content))
+    assert (after[20:40, 20:40] == before[20:40, 20:40]).all() and (after[20:40, 90:100] == 118).all()
+    assert http.post("/v1/edit/erase", files={"image": both}).status_code == 400
+
+
+def test_what_is_asked_stands_in_the_log(http: TestClient, service: Service, stubs: ModuleType) -> None:
+    http.post("/v1/detect", files={"image": stubs.picture(stubs.RED)})
+    http.post("/v1/verify", files={"one": stubs.picture(stubs.RED), "other": stubs.picture(stubs.BLUE)})
+    service.log.flush()
+    actions = [one["action"] for one in http.get("/v1/log").json()["items"]]
+    assert {"detect", "verify"} <= set(actions)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from mien.media.audio import read_audio
     from mien.media.draw import draw_faces
-    from mien.media.image import read_image, write_image
+    from mien.media.image import encoded, read_image, write_image
     from mien.media.marks import read_mark
     from mien.media.panels import Band, Panel, bands, draw_panels
     from mien.media.recorder import write_video
@@ -37,6 +37,7 @@ _HOME = {
     "read_image": "image",
     "read_mark": "marks",
     "timeline": "timelines",
+    "encoded": "image",
     "write_image": "image",
     "write_video": "recorder",
 }
@@ -48,6 +49,7 @@ __all__ = [
     "bands",
     "draw_faces",
     "draw_panels",
+    "encoded",
     "find",
     "folder_per_person",
     "frames_of",

@@ -73,19 +73,11 @@ def write_image(frame: Frame, path: str | os.PathLike[str], *, mark: str = "") -
     mark: what was done to it, kept in the file (`mien.media.marks`). Nothing else comes along: no EXIF, no place, no thumbnail.
     Raises UsageError for another suffix, MediaNotFound when there is no such folder, CannotWrite (disk full, read-only)."""
     target = Path(path)
-    options = _WRITERS.get(target.suffix.lower())
-    if options is None:
-        raise UsageError(
-            f"A picture cannot be written as {shown(path)}.", f"Use one of the suffixes {' '.join(sorted(_WRITERS))}."
-        )
+    options = _options(target.suffix.lower(), mark, shown(path))
     if not target.parent.is_dir():
         raise MediaNotFound(f"There is no folder {shown(target.parent)}.", "Make it first.")
     from PIL import Image
 
-    if mark:
-        from mien.media import marks
-
-        options = {**options, **marks.options(target.suffix.lower(), mark)}
     # A sibling, because a rename is atomic only within one file system.
     temporary = target.with_name(f".mien-{secrets.token_hex(8)}{target.suffix}")
     try:
@@ -97,6 +89,28 @@ def write_image(frame: Frame, path: str | os.PathLike[str], *, mark: str = "") -
         raise CannotWrite(
             f"{shown(path)} cannot be written: {error.strerror or error}.", "Check the space and the permissions there."
         ) from error
+
+
+def encoded(frame: Frame, suffix: str, *, mark: str = "") -> bytes:
+    """`write_image` to bytes, in the format that `suffix`, such as ".png", names. Raises UsageError for another suffix."""
+    from PIL import Image
+
+    file = BytesIO()
+    Image.fromarray(frame.pixels).save(file, **_options(suffix.lower(), mark, suffix))
+    return file.getvalue()
+
+
+def _options(suffix: str, mark: str, name: str) -> dict[str, Any]:
+    """What Pillow's `save` takes. Raises UsageError."""
+    options = _WRITERS.get(suffix)
+    if options is None:
+        told = f"Use one of the suffixes {' '.join(sorted(_WRITERS))}."
+        raise UsageError(f"A picture cannot be written as {name}.", told)
+    if not mark:
+        return options
+    from mien.media import marks
+
+    return {**options, **marks.options(suffix, mark)}
 
 
 _WRITERS: dict[str, dict[str, Any]] = {

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Request, Response
 
-from mien import media, wire
+from mien import edit, media, wire
 from mien.decide import Policy
-from mien.errors import MienError
+from mien.errors import MienError, UsageError
 from mien.serve.access import Caller, needs
 from mien.serve.policies import FILTER, RATES, policy, where
 from mien.serve.service import Here, Service
@@ -20,6 +20,12 @@ from mien.types import Clip, Decision, Frame
 
 router = APIRouter(prefix="/v1", tags=["see"])
 Reader: Any = needs("reader")
+KEPT = {
+    "keep_known_in": {
+        "type": "string",
+        "description": "A gallery: whoever is accepted as one of its people stays to be seen.",
+    }
+}
 
 
 @router.post("/detect", openapi_extra=taking("image"))
@@ -28,6 +34,7 @@ async def detect(request: Request, service: Here, who: Caller = Reader) -> dict[
     picture = (await received(request, "image")).one("image")
     frame, faces = await service.lines.run(_detected, service, picture)
     most = service.settings.max_faces
+    service.log.add(who, "detect", count=len(faces))
     size = {"width": frame.width, "height": frame.height}
     return size | {"faces": [wire.face(one) for one in faces[:most]], "faces_left_out": max(0, len(faces) - most)}
 
@@ -38,6 +45,7 @@ async def verify(request: Request, service: Here, who: Caller = Reader) -> dict[
     upload = await received(request, "one", "other")
     first, second, wanted = upload.one("one"), upload.one("other"), policy(upload.fields)
     decision = await service.lines.run(_verified, service, first, second, wanted)
+    service.log.add(who, "verify", verdict=decision.verdict)
     return wire.decision(decision)
 
 
@@ -52,6 +60,8 @@ async def identify(gallery: str, request: Request, service: Here, who: Caller = 
     )
     if isinstance(found, MienError):
         raise found
+    for one in found:
+        service.log.add(who, "identify", gallery=gallery, verdict=one.verdict, subject=one.subject)
     return {"decisions": [wire.decision(one) for one in found]}
 
 
@@ -59,14 +69,32 @@ async def identify(gallery: str, request: Request, service: Here, who: Caller = 
 async def judge(kind: str, request: Request, service: Here, who: Caller = Reader) -> dict[str, Any]:
     """What a judge reads off each face of a picture."""
     picture = (await received(request, "image")).one("image")
-    return {"faces": await service.lines.run(_judged, service, kind, picture)}
+    seen = await service.lines.run(_judged, service, kind, picture)
+    service.log.add(who, "judge", kind=kind, count=len(seen))
+    return {"faces": seen}
+
+
+@router.post("/edit/{how}", openapi_extra=taking("image", **KEPT), response_class=Response)
+async def change(how: str, request: Request, service: Here, who: Caller = Reader) -> Response:
+    """The picture with its faces hidden (blur, pixelate or cover) and a mark of it: a PNG, or a JPEG when it came as one."""
+    upload = await received(request, "image")
+    editor, picture, gallery = edit.load(how), upload.one("image"), upload.fields.get("keep_known_in")
+    if gallery is not None and not isinstance(gallery, str):
+        raise UsageError("'keep_known_in' is no text.", "Name a gallery.")
+    kept = None if gallery is None else (who.tenant, gallery)
+    data, hidden, stayed = await service.lines.run(_hidden, service, editor, picture, kept)
+    service.log.add(who, "edit", how=how, count=hidden)
+    form = "image/jpeg" if data.startswith(b"\xff\xd8") else "image/png"
+    return Response(data, media_type=form, headers={"x-faces-hidden": str(hidden), "x-faces-kept": str(stayed)})
 
 
 @router.post("/quality", openapi_extra=taking("image"))
 async def quality(request: Request, service: Here, who: Caller = Reader) -> dict[str, Any]:
     """Whether a picture is good enough to enrol somebody from, and in words what to do about it."""
     picture = (await received(request, "image")).one("image")
-    return await service.lines.run(_advised, service, picture)
+    found: dict[str, Any] = await service.lines.run(_advised, service, picture)
+    service.log.add(who, "quality", usable=found["usable"])
+    return found
 
 
 def opened(service: Service, data: bytes) -> Frame:
@@ -127,3 +155,19 @@ def _advised(service: Service, data: bytes) -> dict[str, Any]:
         "advice": advice,
         "face": wire.face(faces[0]),
     }
+
+
+def _hidden(service: Service, editor: edit.Hide, data: bytes, kept: tuple[str, str] | None) -> tuple[bytes, int, int]:
+    """The edited picture, and how many faces were hidden and were left."""
+    frame = opened(service, data)
+    faces = service.engine.faces(frame)
+    if kept is None:
+        hide = faces
+    else:
+        (found,) = service.engine.identify_many([frame], service.galleries.open(*kept))
+        if isinstance(found, MienError):
+            raise found
+        hide = [face for face, one in zip(faces, found, strict=True) if one.verdict != "accept"]
+    suffix = ".jpg" if data.startswith(b"\xff\xd8") else ".png"
+    done = media.encoded(editor.edit(frame, hide), suffix, mark=editor.name)
+    return done, len(hide), len(faces) - len(hide)
