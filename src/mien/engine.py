@@ -289,9 +289,15 @@ class Engine:
         people = [Sighting() for _ in seen]
         for person, face, shot in zip(people, seen, self.shots(seen) if seen else [], strict=True):
             self._note(person, Clip((face,)), [shot])
-        matches = search_all(people, gallery, NEIGHBOURS + 1, where)
-        decided = (self._decided(one, each, gallery, policy, where) for one, each in zip(people, matches, strict=True))
+        decided = iter(self.decided(people, gallery, policy, where))
         return [[next(decided) for _ in one[:most]] if isinstance(one, list) else one for one in found]
+
+    def decided(
+        self, people: Sequence[Sighting], gallery: Gallery, policy: Policy, where: Where | None = None
+    ) -> list[Decision]:
+        """The decision about each, on what was seen of them so far. Raises SpaceMismatch, EvidenceError."""
+        matches = search_all(people, gallery, NEIGHBOURS + 1, where)
+        return [self._decided(one, each, gallery, policy, where) for one, each in zip(people, matches, strict=True)]
 
     def _decided(
         self, person: Sighting, matches: list[Match], gallery: Gallery, policy: Policy, where: Where | None
