@@ -30,6 +30,9 @@ VERBS = {
     "synth": "Render faces with exact ground truth, for training and for checks.",
     "audit": "Measure what you rely on: error rates, fairness, ageing, quality, each as a report to hand on.",
     "reproduce": "Run a published claim on data at hand: claim, measurement with interval, verdict.",
+    "keys": "Make, list, rotate and revoke the keys of a service.",
+    "log": "Show who did what in a service, and check that no entry was changed or taken out.",
+    "retention": "Erase whoever's date has passed from the galleries of a service.",
     "models": "List, fetch, check and accept the models.",
 }
 

@@ -50,6 +50,11 @@ def build(settings: Settings, engine: Engine | None = None, process: int = 0) ->
     return app
 
 
+def unopened(settings: Settings) -> Service:
+    """A service that answers nobody: no models are loaded. For what is done beside one that runs; `close` it."""
+    return Service(settings, _engine(settings))
+
+
 def _engine(settings: Settings) -> Engine:
     from mien.engine import Engine
 

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from mien.serve.galleries import DEFAULT
 from mien.serve.keys import Keys
 from mien.serve.records import Records
 from mien.serve.settings import Settings
 
 
 def first_key(settings: Settings) -> str | None:
-    """An admin's key when the service has none in force, else None. Raises CannotWrite, Unavailable."""
+    """An admin's key when the service never had one, else None. Raises CannotWrite, Unavailable."""
     records = Records(settings.records)
     try:
-        keys = Keys(records, settings.master())
-        return None if len(keys) else keys.make("first", "admin", DEFAULT)
+        return Keys(records, settings.master()).first()
     finally:
         records.close()

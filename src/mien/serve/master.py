@@ -45,7 +45,7 @@ def made(path: Path) -> bytes:
     if not path.exists():
         temporary = path.with_name(f".{path.name}-{secrets.token_hex(8)}")
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            path.parent.mkdir(0o700, parents=True, exist_ok=True)
             _written(temporary)
             _linked(temporary, path)
         except OSError as error:
