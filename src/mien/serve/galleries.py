@@ -10,7 +10,7 @@ from pathlib import Path
 
 from mien.errors import Conflict, GalleryNotFound, InputError, UsageError
 from mien.gallery import BaseGallery, open_gallery
-from mien.serve.homes import Destroyed, Files, Home, Milvus, destroyed_file
+from mien.serve.homes import Destroyed, Files, Home, Milvus
 from mien.serve.moves import Moves
 from mien.serve.records import Records
 from mien.serve.settings import Settings
@@ -51,7 +51,11 @@ class Galleries:
     def __contains__(self, named: tuple[str, str]) -> bool:
         """Whether a tenant has a gallery of that name."""
         tenant, name = named
-        return (tenant == DEFAULT and name in self.mounted) or self.home.has(tenant, checked(name))
+        return self.belongs(tenant, name) or self.home.has(tenant, checked(name))
+
+    def belongs(self, tenant: str, name: str) -> bool:
+        """Whether a gallery is the operator's, so that no request can drop it."""
+        return tenant == DEFAULT and name in self.mounted
 
     def open(self, tenant: str, name: str) -> BaseGallery:
         """A gallery of a tenant. Raises InputError, GalleryNotFound, GalleryCorrupt, GalleryBusy."""
@@ -77,14 +81,19 @@ class Galleries:
                 self.home.make(checked(tenant, "tenant"), beside)
             return self._opened(tenant, beside)
 
+    def may_go(self, tenant: str, name: str) -> None:
+        """Raise Conflict for a gallery that belongs to the operator, or is being migrated."""
+        if self.belongs(tenant, name):
+            raise Conflict(
+                f"The gallery {name!r} belongs to the operator of the service.", "Ask for it to be taken out."
+            )
+        self.home.may_go(tenant, name)
+
     def destroy(self, tenant: str, name: str) -> Destroyed:
         """Erase everybody in a gallery, and the gallery with what stands beside it. `dropping.dropped` keeps the receipt.
 
         Raises GalleryNotFound, Conflict for one that belongs to the operator or is being migrated, GalleryBusy."""
-        if tenant == DEFAULT and name in self.mounted:
-            raise Conflict(
-                f"The gallery {name!r} belongs to the operator of the service.", "Ask for it to be taken out."
-            )
+        self.may_go(tenant, name)
         with self.turn(tenant, name) as gallery:
             if self.home.has(tenant, name + USERS):
                 self.home.destroy(tenant, name + USERS, self._opened(tenant, name + USERS))
@@ -143,13 +152,13 @@ class Galleries:
             return found
 
     def _address(self, tenant: str, name: str) -> str:
-        if tenant == DEFAULT and name in self.mounted:
+        if self.belongs(tenant, name):
             return self.mounted[name]
         return self.home.address(checked(tenant, "tenant"), name)
 
     def _there(self, tenant: str, name: str) -> bool:
         """Whether it is there still: another process may have dropped it."""
-        if tenant == DEFAULT and name in self.mounted:
+        if self.belongs(tenant, name):
             return "://" in self.mounted[name] or Path(self.mounted[name]).exists()
         return self.home.has(tenant, name)
 
@@ -168,6 +177,3 @@ def _named(addresses: tuple[str, ...]) -> dict[str, str]:
             raise UsageError(f"Two galleries are called {name!r}: {found[name]} and {address}.", "Rename one of them.")
         found[name] = address
     return found
-
-
-__all__ = ["DEFAULT", "NAME", "Destroyed", "Galleries", "checked", "destroyed_file"]

@@ -12,9 +12,8 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
-from urllib.parse import urlsplit
 
-from mien.errors import CannotWrite, Conflict, GalleryFull, InputError
+from mien.errors import CannotWrite, Conflict, InputError
 from mien.gallery import BaseGallery, open_gallery
 from mien.gallery import store as files
 from mien.gallery.moving.state import kept_files, state_path
@@ -52,6 +51,9 @@ class Home(Protocol):
     def make(self, tenant: str, name: str) -> None:
         """Make an empty one."""
 
+    def may_go(self, tenant: str, name: str) -> None:
+        """Raise Conflict for one that is being migrated."""
+
     def destroy(self, tenant: str, name: str, gallery: BaseGallery) -> Destroyed:
         """Erase everybody in `gallery`, which is this one, and take it away."""
 
@@ -85,8 +87,13 @@ class Files:
                 f"The gallery {name!r} cannot be made: {error.strerror}.", "Check the disk and its rights."
             ) from error
 
+    def may_go(self, tenant: str, name: str) -> None:
+        """Raise Conflict for one that is being migrated."""
+        if state_path(self._path(tenant, name)).exists():
+            raise Conflict(f"The gallery {name!r} is being migrated.", "Finish that with `mien migrate`.")
+
     def destroy(self, tenant: str, name: str, gallery: BaseGallery) -> Destroyed:
-        """Erase everybody and the file. Raises Conflict, GalleryBusy, GalleryFull."""
+        """Erase everybody and the file. Raises GalleryBusy, GalleryFull."""
         return destroyed_file(self._path(tenant, name), gallery)
 
     def _path(self, tenant: str, name: str) -> Path:
@@ -95,10 +102,6 @@ class Files:
 
 def destroyed_file(path: Path, gallery: BaseGallery) -> Destroyed:
     """Empty a gallery's file, so that nobody who still holds it can enrol into it, and take it away with all beside it."""
-    if state_path(path).exists():
-        raise Conflict(
-            f"The gallery {path.stem!r} is being migrated.", "Finish that with `mien migrate`, or drop it there."
-        )
     with files.plain_errors(path), closing(files.connect(path, "rw", _WAIT)) as db:
         db.execute("PRAGMA foreign_keys = OFF")
         db.execute("BEGIN IMMEDIATE")  # from here on nobody else enrols: what is counted is what goes
@@ -149,7 +152,6 @@ class Milvus:
         self._link: Link | None = None
         self._lock = threading.Lock()
         self._seen: dict[tuple[str, str], float] = {}
-        urlsplit(address)
 
     def names(self, tenant: str) -> list[str]:
         """Those of a tenant."""
@@ -176,6 +178,9 @@ class Milvus:
     def make(self, tenant: str, name: str) -> None:
         """Make an empty one. Raises GalleryBusy, InputError for a name too long for a collection."""
         open_gallery(self.address(tenant, name)).close()
+
+    def may_go(self, tenant: str, name: str) -> None:
+        """All may: collections are migrated into new ones."""
 
     def destroy(self, tenant: str, name: str, gallery: BaseGallery) -> Destroyed:
         """Erase everybody and the collections. Raises GalleryBusy."""
@@ -210,6 +215,3 @@ def escaped(name: str) -> str:
 def unescaped(text: str) -> str:
     """The name that `escaped` was given."""
     return re.sub(r"_([0-9a-f]{2})", lambda found: chr(int(found.group(1), 16)), text)
-
-
-__all__ = ["Destroyed", "Files", "GalleryFull", "Home", "Milvus", "destroyed_file", "tally"]

@@ -5,7 +5,7 @@ samples that somebody enrols during a change stay under the name they were enrol
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
@@ -18,6 +18,7 @@ from mien.serve.samples import numbered, sample_id
 from mien.types import Person, Sample
 
 Where = tuple[str, str]  # tenant and gallery
+Noting = Callable[[Mapping[str, Any]], dict[str, Any] | None]
 CARE = ("consent", "purpose", "expires")  # keys of the metadata that say why somebody is enrolled, and until when
 LONGEST = 1000  # characters of consent and purpose
 
@@ -69,13 +70,17 @@ def noted(galleries: Galleries, where: Where, subject: str, changes: Mapping[str
 
 
 def replaced(
-    galleries: Galleries, where: Where, subject: str, samples: Sequence[Sample], metadata: Mapping[str, Any] | None
+    galleries: Galleries, where: Where, subject: str, samples: Sequence[Sample], noting: Noting
 ) -> tuple[int, int]:
-    """Give a subject these samples in place of all others: (how many are new, how many went). Raises as `enrol`."""
+    """Give a subject these samples in place of all others: (how many are new, how many went). Raises as `enrol`.
+
+    noting: what was noted to what shall be, or None to leave it."""
     with galleries.turn(*where) as gallery:
+        person = known(gallery, subject)
+        metadata = noting(person.metadata if person else {})
         ids = {sample_id(one.template) for one in samples}
         name = subject_name(subject)
-        old = [number for number, _ in numbered(gallery, name)] if name in gallery else []
+        old = [number for number, _ in numbered(gallery, name)] if person else []
         taken = Taken(name, tuple(number for number in old if number not in ids))
         new = galleries.moves.move(where, gallery, name, samples, taken, metadata=metadata)
         return new, len(taken.samples)

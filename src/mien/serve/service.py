@@ -11,6 +11,7 @@ from starlette.requests import HTTPConnection
 from mien import judge, models
 from mien.errors import UnknownModel
 from mien.protocols import Judge
+from mien.serve import dropping
 from mien.serve.cursors import Cursors
 from mien.serve.doubles import Doubles
 from mien.serve.erasing import Eraser, Receipts
@@ -72,8 +73,10 @@ class Service:
         self.rekognition = Counter(self)
 
     def open(self) -> None:
-        """Load the models, so that the first request does not wait for them. Raises ModelError."""
+        """Load the models, so that the first request does not wait for them, and end what was cut off. Raises ModelError."""
         _ = self.engine.detector, self.engine.embedder, self.engine.judges
+        self.galleries.settle()
+        dropping.resume(self)
         self.runner.start()
         self.retention.start()
         self.ready = True

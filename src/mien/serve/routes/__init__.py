@@ -7,7 +7,20 @@ import importlib
 from fastapi import FastAPI
 
 # Each module has a `router`; order is that of the reference.
-ROOMS = ("see", "console", "session", "keys", "log", "receipts", "jobs", "audits", "rekognition")
+ROOMS = (
+    "see",
+    "galleries",
+    "subjects",
+    "review",
+    "console",
+    "session",
+    "keys",
+    "log",
+    "receipts",
+    "jobs",
+    "audits",
+    "rekognition",
+)
 
 
 def install(app: FastAPI) -> None:

@@ -12,7 +12,8 @@ from mien import edit, media, wire
 from mien.decide import Policy
 from mien.errors import MienError, UsageError
 from mien.serve.access import Caller, needs
-from mien.serve.policies import FILTER, RATES, policy, where
+from mien.serve.identifying import FIELDS, Ask, identified
+from mien.serve.policies import RATES, policy
 from mien.serve.service import Here, Service
 from mien.serve.uploads import received, taking
 from mien.sighting import judged
@@ -49,15 +50,12 @@ async def verify(request: Request, service: Here, who: Caller = Reader) -> dict[
     return wire.decision(decision)
 
 
-@router.post("/galleries/{gallery}/identify", openapi_extra=taking("image", **RATES, **FILTER))
+@router.post("/galleries/{gallery}/identify", openapi_extra=taking("image", **FIELDS))
 async def identify(gallery: str, request: Request, service: Here, who: Caller = Reader) -> dict[str, Any]:
     """Who is in the picture: one decision per face, with candidates, threshold and reasons."""
     upload = await received(request, "image")
-    wanted, only, picture = policy(upload.fields), where(upload.fields), upload.one("image")
-    kind = ("identify", who.tenant, gallery, wanted, only and str(only))
-    found = await service.lines.together(
-        kind, partial(identified, service, (who.tenant, gallery), wanted, only), picture
-    )
+    ask, picture = Ask.of(who.tenant, gallery, upload.fields), upload.one("image")
+    found = await service.lines.together(("identify", ask), partial(identified, service, ask), picture)
     if isinstance(found, MienError):
         raise found
     for one in found:
@@ -100,24 +98,6 @@ async def quality(request: Request, service: Here, who: Caller = Reader) -> dict
 def opened(service: Service, data: bytes) -> Frame:
     """The picture in `data`, within the service's limit. Raises UnreadableMedia."""
     return media.read_image(data, max_pixels=int(service.settings.max_megapixels * 1e6))
-
-
-def identified(
-    service: Service, where_: tuple[str, str], wanted: Any, only: Any, pictures: Sequence[bytes]
-) -> list[list[Decision] | MienError]:
-    """The decisions for each picture, or why there are none."""
-    gallery = service.galleries.open(*where_)
-    frames = [_or_error(service, one) for one in pictures]
-    good = [one for one in frames if isinstance(one, Frame)]
-    found = iter(service.engine.identify_many(good, gallery, wanted, only, service.settings.max_faces))
-    return [next(found) if isinstance(one, Frame) else one for one in frames]
-
-
-def _or_error(service: Service, data: bytes) -> Frame | MienError:
-    try:
-        return opened(service, data)
-    except MienError as error:
-        return error
 
 
 def _detected(service: Service, data: bytes) -> tuple[Frame, Sequence[Any]]:

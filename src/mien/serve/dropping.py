@@ -1,0 +1,74 @@
+"""A gallery goes: everybody in it is erased, all that the service keeps about them, and the gallery; one receipt is left.
+
+What is to go is put down first, so that a drop that was cut off is ended when the service starts again."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from contextlib import suppress
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING
+
+from mien.errors import GalleryNotFound
+from mien.gallery.base import now
+from mien.serve.access import Caller
+from mien.serve.erasing import Erasure
+from mien.serve.galleries import checked
+
+if TYPE_CHECKING:
+    from mien.serve.service import Service
+
+_TABLES = """
+CREATE TABLE IF NOT EXISTS dropping (id TEXT PRIMARY KEY, tenant TEXT NOT NULL, gallery TEXT NOT NULL, receipt TEXT NOT NULL)
+STRICT;
+"""
+EVERYBODY = "*"  # in place of an alias, on the receipt of a gallery
+
+
+def dropped(service: Service, caller: Caller, name: str) -> tuple[Erasure, int]:
+    """Drop a gallery for good and keep a receipt: (that, how many people it held). On return it is durable, and in the log.
+
+    Raises InputError, GalleryNotFound, Conflict for one that belongs to the operator or is being migrated, GalleryBusy."""
+    tenant = caller.tenant
+    with service.galleries.turn(tenant, checked(name)) as gallery:
+        service.galleries.may_go(tenant, name)
+        service.gate.again(caller)
+        people = len(gallery)
+        one = Erasure(secrets.token_hex(8), name, "", EVERYBODY, 0, 0, now(), "", caller.key, "gallery")
+        service.records.keep(_TABLES)
+        with service.records.change() as db:
+            db.execute("INSERT INTO dropping VALUES (?, ?, ?, ?)", (one.id, tenant, name, json.dumps(asdict(one))))
+        return _ended(service, caller, one), people
+
+
+def resume(service: Service) -> int:
+    """End the drops that were cut off; returns how many."""
+    service.records.keep(_TABLES)
+    with service.records.look() as db:
+        rows = db.execute("SELECT * FROM dropping").fetchall()
+    for row in rows:
+        one = Erasure(**json.loads(row["receipt"]))
+        _ended(service, Caller(one.by, "", "admin", row["tenant"]), one)
+    return len(rows)
+
+
+def _ended(service: Service, caller: Caller, one: Erasure) -> Erasure:
+    tenant, name = caller.tenant, one.gallery
+    service.jobs.drop(tenant, name)
+    with suppress(GalleryNotFound), service.galleries.turn(tenant, name) as gallery:
+        for person in gallery.people():
+            for erase in service.erasers:
+                erase(tenant, name, person.subject)
+            service.log.forget(service.log.alias(tenant, name, person.subject))
+        gone = service.galleries.destroy(tenant, name)
+        one = replace(one, samples=gone.samples, images=gone.images, digest=gone.digest)
+    service.policies.drop(tenant, name)
+    service.review.drop(tenant, name)
+    service.doubles.drop((tenant, name))
+    service.log.add(caller, "gallery.drop", durable=True, gallery=name, samples=one.samples, receipt=one.id)
+    service.receipts.end(tenant, one)
+    with service.records.change() as db:
+        db.execute("DELETE FROM dropping WHERE id = ?", (one.id,))
+    service.records.settle()
+    return one
