@@ -18,7 +18,7 @@ from mien.errors import UsageError
 from mien.types import F32, U8, Face, Frame
 
 HOW = ("blur", "pixelate", "cover")
-MOST_CELLS = 8  # beyond, the default embedder begins to know people again (benchmarks/anonymise.py)
+MOST_CELLS = 8  # with 12 faces begin to be found again, with 24 to be known (benchmarks/anonymise.py)
 _FINE = 8  # samples along a cell that its mean is taken from
 _SMOOTH = 12  # px that a cell is enlarged to before a blur is painted
 

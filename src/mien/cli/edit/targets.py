@@ -19,7 +19,7 @@ def targets(out: str, sources: Sources, stills: Sequence[bool]) -> list[Path]:
     if given.suffix and not given.is_dir():
         if len(sources) > 1:
             raise UsageError(f"{len(sources)} sources cannot be written into the one file {out}.", "Give -o a folder.")
-        found = [given]
+        found = [given][: len(sources)]
         if sources and not given.parent.is_dir():
             raise MediaNotFound(f"There is no folder {given.parent}.", "Make it first.")
     else:
