@@ -50,18 +50,23 @@ def all_checks(galleries: Sequence[str] = ()) -> Iterator[Check]:
     """Every check in turn, then each of the `galleries`. One that breaks is a failed line, and the rest goes on."""
     named = {path: functools.partial(_thresholds, path) for path in galleries}
     for name, check in (_CHECKS | named).items():
-        try:
-            state, finding, remedy = check()
-        except MienError as error:
-            state, finding, remedy = "FAIL", error.message, error.remedy
-        except Exception as error:
-            if os.environ.get("MIEN_DEBUG"):
-                raise
-            state, finding, remedy = "FAIL", f"{type(error).__name__}: {error}.", "Set MIEN_DEBUG=1 to see where."
-        yield Check(name, state, finding, remedy)
+        yield checked(name, check)
 
 
 Finding = tuple[State, str, str]
+
+
+def checked(name: str, check: Callable[[], Finding]) -> Check:
+    """What a check finds; one that breaks is a failure."""
+    try:
+        state, finding, remedy = check()
+    except MienError as error:
+        state, finding, remedy = "FAIL", error.message, error.remedy
+    except Exception as error:
+        if os.environ.get("MIEN_DEBUG"):
+            raise
+        state, finding, remedy = "FAIL", f"{type(error).__name__}: {error}.", "Set MIEN_DEBUG=1 to see where."
+    return Check(name, state, finding, remedy)
 
 
 def _python() -> Finding:

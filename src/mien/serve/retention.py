@@ -18,6 +18,7 @@ from mien.serve.erasing import forgotten, resume
 
 if TYPE_CHECKING:
     from mien.gallery import BaseGallery
+    from mien.serve.records import Records
     from mien.serve.service import Service
     from mien.types import Person
 
@@ -140,6 +141,14 @@ def _everybody(gallery: BaseGallery) -> Iterator[Person]:
     while page:
         yield from page
         page = gallery.people(after=page[-1].subject, limit=_PAGE)
+
+
+def last_pass(records: Records) -> float | None:
+    """When the last pass began, s since 1970; None before the first."""
+    records.keep(_TABLES)
+    with records.look() as db:
+        row = db.execute("SELECT began FROM pass").fetchone()
+    return None if row is None else float(row["began"])
 
 
 class Retention:
