@@ -573,6 +573,38 @@ def test_many_people_are_enrolled_in_one_step_or_none_is(gallery: BaseGallery) -
         assert "new" not in gallery and len(gallery) == 6 and gallery.templates == 14
 
 
+def test_metadata_and_dates_come_along_with_many(gallery: BaseGallery) -> None:
+    date = "2020-02-02T02:02:02+00:00"
+    gallery.enrol("old", random_samples(1, 1), {"floor": 1}, enrolled=date)
+    people: list[protocols.Enrolment] = [
+        ("plain", random_samples(2, 1)),
+        ("noted", random_samples(3, 2), {"floor": 2}),
+        ("dated", random_samples(4, 1), None, date),
+        ("old", [], {"floor": 3}, "2021-01-01T00:00:00+00:00"),
+        ("twice", random_samples(5, 1), {"floor": 4}, date),
+        (" twice", random_samples(6, 1), {"floor": 5}, "2021-01-01T00:00:00+00:00"),
+        ("twice", random_samples(7, 1)),
+    ]
+    assert gallery.enrol_many(people) == 7
+    found = {one.subject: (one.samples, one.metadata, one.enrolled) for one in gallery.people()}
+    today = found["plain"][2]
+    assert today > date
+    assert found == {
+        "plain": (1, {}, today),
+        "noted": (2, {"floor": 2}, found["noted"][2]),
+        "dated": (1, {}, date),
+        "old": (1, {"floor": 3}, date),
+        "twice": (3, {"floor": 5}, date),
+    }
+    assert gallery.enrol_many(people) == 0
+    for bad in ({"number": float("nan")}, ["no mapping"]):
+        with pytest.raises(InputError):
+            gallery.enrol_many([("new", random_samples(60, 1)), ("newer", random_samples(61, 1), bad)])  # type: ignore[list-item]
+        assert "new" not in gallery
+    with pytest.raises(InputError):
+        gallery.enrol_many([("nobody", [], {"floor": 1})])
+
+
 def test_an_answer_says_why_it_may_be_believed(gallery: BaseGallery) -> None:
     enrol_rows(gallery, [(f"p{number}", one.template.vector) for number, one in enumerate(random_samples(41, 20))])
     for match in gallery.search(random_samples(42, 1)[0].template, 3):

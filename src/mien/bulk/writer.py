@@ -34,7 +34,6 @@ class Writer:
         self._good: list[tuple[bytes, Item, Sample]] = []
         self._bad: list[tuple[bytes, Item, MienError]] = []
         self._last = time.monotonic()
-        self._noted: dict[str, Mapping[str, Any]] = {}  # metadata that the gallery has from this run
         self._asked: tuple[str, frozenset[bytes]] = ("", frozenset())
 
     def add(self, key: bytes, item: Item, made: Made) -> None:
@@ -103,22 +102,20 @@ class Writer:
         self, people: Mapping[str, list[Sample]], metadata: Mapping[str, Mapping[str, Any]]
     ) -> dict[str, MienError]:
         """All in one commit; where one of them is refused, each alone. Gives the refused."""
+        everybody = [(subject, samples, metadata.get(subject)) for subject, samples in people.items()]
         refused: dict[str, MienError] = {}
         try:
-            self._outcome.added += self._gallery.enrol_many(list(people.items()))
+            self._outcome.added += self._gallery.enrol_many(everybody)
         except InputError:
-            for subject, samples in people.items():
+            for subject, samples, words in everybody:
                 try:
                     self._outcome.added += self._gallery.enrol(subject, samples)
                 except InputError as error:
                     refused[subject] = error
-        for subject, words in metadata.items():
-            if subject not in refused and self._noted.get(subject) != words:  # a commit each, so once is enough
-                if len(self._noted) > 4 * BATCH:
-                    self._noted.clear()
-                self._noted[subject] = words
+                    continue
                 try:
-                    self._gallery.enrol(subject, (), words)
+                    if words is not None:
+                        self._gallery.enrol(subject, (), words)
                 except InputError as error:  # the person is enrolled; what was to be noted about them cannot be
                     self.fail(subject, error)
         return refused

@@ -19,10 +19,14 @@ from mien.gallery.crops import check_face
 from mien.gallery.listing import Page
 from mien.gallery.matrix import Fusion, check_template
 from mien.gallery.names import metadata_text, subject_name
+from mien.protocols import Enrolment
 from mien.types import F32, Match, OperatingPoint, Person, Sample, Template
 
 if TYPE_CHECKING:
     from mien.where import Where
+
+
+_COPIED = 256  # people written to a copy at a time
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +48,21 @@ class Newcomer:
     samples: Sequence[Sample]
     metadata: str | None  # JSON; None leaves what was there
     enrolled: str
+
+    def joined(self, other: Newcomer) -> Newcomer:
+        """One newcomer of two of the same name."""
+        metadata = self.metadata if other.metadata is None else other.metadata
+        return Newcomer(self.name, [*self.samples, *other.samples], metadata, self.enrolled)
+
+
+def _newcomer(
+    subject: str, samples: Sequence[Sample], metadata: Mapping[str, Any] | None = None, enrolled: str = ""
+) -> Newcomer:
+    name, text = subject_name(subject), None if metadata is None else metadata_text(metadata)
+    for sample in samples:
+        if sample.face is not None:
+            check_face(sample.face)
+    return Newcomer(name, list(samples), text, enrolled or now())
 
 
 class View(Protocol):
@@ -89,30 +108,22 @@ class BaseGallery(ABC):
         what was there; None leaves it. `enrolled` (ISO 8601 UTC) is for moving people here with the date they have.
         Raises BadSubject, InputError, SpaceMismatch, GalleryReadOnly, GalleryBusy, GalleryFull; then nothing was added.
         """
-        name = subject_name(subject)
-        text = None if metadata is None else metadata_text(metadata)
-        for sample in samples:
-            if sample.face is not None:
-                check_face(sample.face)
-        with self._lock:
-            self._refresh()
-            return self._add([Newcomer(name, list(samples), text, enrolled or now())])
+        return self.enrol_many([(subject, samples, metadata, enrolled)])
 
-    def enrol_many(self, people: Sequence[tuple[str, Sequence[Sample]]]) -> int:
+    def enrol_many(self, people: Sequence[Enrolment]) -> int:
         """`enrol` for many subjects in one durable step, all or none; returns how many templates were new.
 
-        A subject may come up several times. Raises what `enrol` raises; then nobody was added."""
-        together: dict[str, list[Sample]] = {}
-        for subject, samples in people:
-            for sample in samples:
-                if sample.face is not None:
-                    check_face(sample.face)
-            together.setdefault(subject_name(subject), []).extend(samples)
-        when = now()
+        Each is what `enrol` takes: (subject, samples), then metadata and the date where they are known. A subject may come
+        up several times; of metadata the last given counts, of dates the first. Raises what `enrol` raises; then nobody
+        was added."""
+        together: dict[str, Newcomer] = {}
+        for each in people:
+            one = _newcomer(*each)
+            before = together.get(one.name)
+            together[one.name] = one if before is None else before.joined(one)
         with self._lock:
             self._refresh()
-            newcomers = [Newcomer(name, samples, None, when) for name, samples in together.items()]
-            return self._add(newcomers) if newcomers else 0
+            return self._add(list(together.values())) if together else 0
 
     def forget(self, subject: str) -> int:
         """Erase a subject with templates, crops and metadata; returns how many samples went. Raises UnknownSubject."""
@@ -271,9 +282,21 @@ class BaseGallery(ABC):
     def verify(self) -> list[str]:
         """Check everything that is kept, crops too; one sentence per fault, none when all is well."""
 
-    @abstractmethod
     def backup(self, path: str | os.PathLike[str]) -> None:
         """Write a copy to a new embedded gallery at `path`. Raises UsageError when something is there already."""
+        from mien.gallery.embedded import EmbeddedGallery
+        from mien.gallery.store import appear
+
+        with self._lock, appear(path) as fresh, EmbeddedGallery(fresh) as target:
+            everybody = self.people()
+            for start in range(0, len(everybody), _COPIED):
+                part = everybody[start : start + _COPIED]
+                target.enrol_many(
+                    [
+                        (one.subject, [sample for _, sample in self.samples(one.subject)], one.metadata, one.enrolled)
+                        for one in part
+                    ]
+                )
 
     @property
     @abstractmethod

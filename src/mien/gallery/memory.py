@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -57,15 +56,6 @@ class MemoryGallery(BaseGallery):
         with self._lock:
             self._refresh()
         return []
-
-    def backup(self, path: str | os.PathLike[str]) -> None:
-        from mien.gallery.embedded import EmbeddedGallery
-        from mien.gallery.store import appear
-
-        with self._lock, appear(path) as fresh, EmbeddedGallery(fresh) as target:
-            for person in self.people():
-                kept = [sample for _, sample in self.samples(person.subject)]
-                target.enrol(person.subject, kept, person.metadata, enrolled=person.enrolled)
 
     @property
     def _space(self) -> str | None:

@@ -7,7 +7,7 @@ what `mien.gallery.moving` holds.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from mien.gallery.moving.follow import BATCH, Progress, embed_again
 from mien.gallery.moving.state import kept_files, state_path
 from mien.gallery.moving.steps import Migration, drop, prepare, switch
 from mien.protocols import Embedder
-from mien.types import Sample
+from mien.types import Person, Sample
 
 
 def migrate(
@@ -26,7 +26,7 @@ def migrate(
     """Enrol everybody of `source` into `target` with templates made anew from their crops; `source` stays as it is.
 
     Names, metadata, dates, sources and crops come along. Raises SpaceMismatch when `target` holds another space than
-    the embedder makes, and whatever `target.enrol` raises; then the people moved so far are in the target.
+    the embedder makes, and whatever `target.enrol_many` raises; then the people moved so far are in the target.
     """
     if target.space not in (None, embedder.space):
         raise SpaceMismatch(
@@ -34,25 +34,25 @@ def migrate(
             "Migrate into a new gallery.",
         )
     everybody = source.people()
-    total, done, moved = sum(person.samples for person in everybody), 0, 0
-    without_crop: list[str] = []
-    for person in everybody:
-        if not person.images:
-            without_crop.append(person.subject)
-        else:
-            samples = source.samples(person.subject)
-            for batch in _batches(sample for _, sample in samples if sample.face is not None):
-                target.enrol(person.subject, embed_again(batch, embedder), person.metadata, enrolled=person.enrolled)
-                moved += len(batch)
-        done += person.samples
+    total, moved = sum(person.samples for person in everybody), 0
+    left = total - sum(person.images for person in everybody)
+    faces = _faces(source, everybody)
+    while batch := list(islice(faces, BATCH)):
+        fresh = embed_again([sample for _, sample in batch], embedder)
+        people = [(who.subject, [one], who.metadata, who.enrolled) for (who, _), one in zip(batch, fresh, strict=True)]
+        target.enrol_many(people)
+        moved += len(batch)
         if progress is not None:
-            progress(done, total)
-    return Migration(moved, total - moved, tuple(without_crop), embedder.space)
+            progress(left + moved, total)
+    without_crop = tuple(person.subject for person in everybody if not person.images)
+    return Migration(moved, total - moved, without_crop, embedder.space)
 
 
-def _batches(samples: Iterator[Sample]) -> Iterator[list[Sample]]:
-    while batch := list(islice(samples, BATCH)):
-        yield batch
+def _faces(source: BaseGallery, everybody: Sequence[Person]) -> Iterator[tuple[Person, Sample]]:
+    """Who has a crop, with each sample that has one."""
+    for person in everybody:
+        if person.images:
+            yield from ((person, sample) for _, sample in source.samples(person.subject) if sample.face is not None)
 
 
 def migrate_in_place(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -86,15 +85,6 @@ class MilvusGallery(BaseGallery):
             if not self._read_only:
                 self._writer.sweep()
             return faults(self._tables, self._batches, self._holdings, self._head)
-
-    def backup(self, path: str | os.PathLike[str]) -> None:
-        from mien.gallery.embedded import EmbeddedGallery
-        from mien.gallery.store import appear
-
-        with self._lock, appear(path) as fresh, EmbeddedGallery(fresh) as target:
-            for person in self.people():
-                kept = [sample for _, sample in self.samples(person.subject)]
-                target.enrol(person.subject, kept, person.metadata, enrolled=person.enrolled)
 
     @property
     def _space(self) -> str | None:

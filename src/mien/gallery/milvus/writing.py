@@ -192,10 +192,5 @@ def _merged(newcomers: Sequence[Newcomer]) -> dict[str, Newcomer]:
     merged: dict[str, Newcomer] = {}
     for one in newcomers:
         owner = owner_of(one.name)
-        before = merged.get(owner)
-        if before is not None:
-            samples = [*before.samples, *one.samples]
-            metadata = before.metadata if one.metadata is None else one.metadata
-            one = Newcomer(one.name, samples, metadata, before.enrolled)
-        merged[owner] = one
+        merged[owner] = merged[owner].joined(one) if owner in merged else one
     return merged

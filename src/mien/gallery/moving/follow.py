@@ -303,10 +303,10 @@ class Follower:
             for piece, sample in zip(batch, fresh, strict=True):
                 if piece.person.subject not in alive or piece.mark in alive[piece.person.subject]:
                     groups.setdefault(piece.person.subject, []).append((piece, sample))
+            people = [(subject, [one for _, one in group], group[0][0].person) for subject, group in groups.items()]
+            self._second.enrol_many([(subject, mine, who.metadata, who.enrolled) for subject, mine, who in people])
             rows = []
             for subject, group in groups.items():
-                person = group[0][0].person
-                self._second.enrol(subject, [one for _, one in group], person.metadata, enrolled=person.enrolled)
                 for piece, one in group:
                     there = self._ledger.mark(subject, one.template.vector.tobytes())
                     rows.append((self._ledger.person(subject), Pair(piece.mark, there)))

@@ -31,11 +31,11 @@ def recover(gallery: EmbeddedGallery, ledger: Ledger) -> bool:
 
 def finish(ledger: Ledger) -> None:
     """The gallery has been replaced: what was its index is the second one now, and the second one is in use."""
-    state, used = ledger.state, ledger.second
+    state = ledger.state
+    clear(ledger.second)  # first: once the state speaks of another file, nobody would know of this one
     ledger.write(
         replace(state, phase=state.other, second=state.pending, epoch=state.pending_epoch, pending="", pending_epoch=0)
     )
-    clear(used)
 
 
 def clear(path: Path) -> None:

@@ -189,13 +189,7 @@ class SealedGallery(BaseGallery):
 
     def backup(self, path: str | os.PathLike[str]) -> None:
         """Write a copy to a new embedded gallery at `path`: not sealed, so put it where plain templates may lie."""
-        from mien.gallery.embedded import EmbeddedGallery
-        from mien.gallery.store import appear
-
-        with self._lock, appear(path) as fresh, EmbeddedGallery(fresh) as target:
-            for person in self.people():
-                kept = [sample for _, sample in self.samples(person.subject)]
-                target.enrol(person.subject, kept, person.metadata, enrolled=person.enrolled)
+        super().backup(path)
 
     def forget_sample(self, subject: str, template: Template) -> bool:
         name = subject_name(subject)
