@@ -75,15 +75,7 @@ async function ask(method, path, { asked, json, body, signal } = {}) {
   return outcome(answer.status, await answer.text(), path);
 }
 
-function changing() {
-  const headers = { "idempotency-key": unique() };
-  if (session.csrf) headers["x-csrf-token"] = session.csrf;
-  return headers;
-}
-
-function unique() { // crypto.randomUUID is missing on plain http from another machine
-  return [...crypto.getRandomValues(new Uint8Array(16))].map((one) => one.toString(16).padStart(2, "0")).join("");
-}
+function changing() { return session.csrf ? { "x-csrf-token": session.csrf } : {}; }
 
 function silent() {
   return new Problem({ detail: "The service does not answer.", remedy: "Check that it runs and that this device reaches it, then try again." });

@@ -124,7 +124,7 @@ async function enter(who, first = false) {
 }
 
 whenExpired(() => { if (state.who) leave("Your session has ended. Sign in again to go on."); });
-addEventListener("hashchange", () => { if (state.who) render(); });
+addEventListener("hashchange", () => { if (shell) render(); });
 addEventListener("online", () => say("Connected again."));
 
 // Without a session there is nothing to ask for: a first visit makes no request that must fail.

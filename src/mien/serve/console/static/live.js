@@ -23,13 +23,13 @@ export async function page(place, { gallery, go, signal }) {
     try {
       const stream = await opened("environment");
       if (signal.aborted) { stop(stream); return; }
-      live = started(stream, { gallery, canvas, end, signal, onAnswer: (decisions, took) => { show(outcome); rate.textContent = `${(1000 / took).toFixed(1)} pictures a second`; refresh(list, decisions, { gallery, go }); } });
+      live = started(stream, { gallery, canvas, end, signal, onAnswer: (decisions, took, problem) => { show(outcome, problem && note("doubt", h("p.strong", problem.detail), problem.remedy && h("p", problem.remedy))); rate.textContent = `${(1000 / took).toFixed(1)} pictures a second`; refresh(list, decisions, { gallery, go }); } });
       stage.hidden = false;
       show(toggle, "Stop the camera");
     } catch (error) { end(error); }
   };
   signal.addEventListener("abort", () => end());
-  show(place, h("div.row", toggle, rate), outcome, h("div.two", stage, h("section.stack", h("h2.unseen", "Who is seen"), list)), h("p.small.soft", "Pictures are looked at and let go. Nothing is kept, except a face that waits for review where the gallery's policy says so."));
+  show(place, h("div.row", toggle, rate), outcome, h("div.two", stage, h("section.stack", h("h2.unseen", "Who is seen"), list)), h("p.small.soft", "Pictures are looked at and let go: none is kept."));
 }
 
 function started(stream, { gallery, canvas, end, signal, onAnswer }) {
@@ -48,21 +48,20 @@ function started(stream, { gallery, canvas, end, signal, onAnswer }) {
   line.addEventListener("open", next);
   line.addEventListener("message", (event) => {
     const answer = JSON.parse(event.data);
-    if (answer.detail && !answer.decisions) { if (answer.status === 429) setTimeout(next, 1000); else end({ message: answer.detail, remedy: answer.remedy }); return; }
-    if (!answer.decisions) return;
-    drawn(canvas, kept, [kept.width, kept.height], answer.decisions);
-    onAnswer(answer.decisions, Math.max(1, performance.now() - sent));
-    const now = answer.decisions.map(called).sort().join(", ");
-    if (now !== spoken) { spoken = now; say(told(answer.decisions)); }
+    const decisions = answer.faces.map((one) => ({ ...one, verdict: one.verdict ?? "looking", faces: [{ box: one.box }], matches: [] }));
+    drawn(canvas, kept, [kept.width, kept.height], decisions);
+    onAnswer(decisions, Math.max(1, performance.now() - sent), answer.problem);
+    const now = decisions.map(called).sort().join(", ");
+    if (now !== spoken) { spoken = now; say(told(decisions)); }
     next();
   });
-  line.addEventListener("close", (event) => { if (!closed) end({ message: event.reason || "The connection was closed.", remedy: "Start the camera again." }); });
+  line.addEventListener("close", (event) => { if (!closed) end({ message: event.reason || "The connection was closed.", remedy: event.code === 4401 ? "Sign in again." : "Start the camera again." }); });
   return { close: () => { closed = true; line.close(); stop(stream); } };
 }
 
 /** The list is drawn anew only when somebody came or went, so that it can be read and used while pictures come. */
 function refresh(list, decisions, { gallery, go }) {
-  const key = decisions.map((one) => `${one.verdict} ${one.subject ?? ""} ${(one.reasons ?? []).length}`).join("|");
+  const key = decisions.map((one) => `${one.track} ${one.verdict} ${one.subject ?? ""}`).join("|");
   if (list.dataset.key === key) return;
   list.dataset.key = key;
   show(list, decisions.length ? decisions.map((one, place) => h("li", face(one, place, gallery, go))) : h("li.soft", "Nobody is seen."));

@@ -123,7 +123,7 @@ export function badge(kind, text, picture) {
   return h("span.badge", { class: kind }, picture && icon(picture), text);
 }
 
-const VERDICTS = { accept: ["good", "check", "Recognised"], reject: ["calm", "stranger", "Not enrolled"], abstain: ["doubt", "doubt", "Cannot tell"] };
+const VERDICTS = { accept: ["good", "check", "Recognised"], reject: ["calm", "stranger", "Not enrolled"], abstain: ["doubt", "doubt", "Cannot tell"], looking: ["calm", "search", "Looking"] };
 
 /** A verdict as word and icon. */
 export function verdict(which) {

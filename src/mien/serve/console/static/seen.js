@@ -4,8 +4,8 @@ import { count, percent, rate, score } from "./format.js";
 import { name, verdict } from "./parts.js";
 
 // On pictures of any brightness: light lines on dark ones, each verdict with a pattern of its own.
-const STROKES = { accept: ["#5fe08a", []], reject: ["#dfe7ee", [10, 7]], abstain: ["#ffc95c", [3, 6]] };
-const TEXT = { accept: "", reject: "not enrolled", abstain: "cannot tell" };
+const STROKES = { accept: ["#5fe08a", []], reject: ["#dfe7ee", [10, 7]], abstain: ["#ffc95c", [3, 6]], looking: ["#dfe7ee", [2, 4]] };
+const TEXT = { accept: "", reject: "not enrolled", abstain: "cannot tell", looking: "looking" };
 
 /** What to call a decision in a picture: a name, or what is said instead. */
 export const called = (one) => (one.verdict === "accept" ? one.subject : TEXT[one.verdict]);
@@ -108,14 +108,14 @@ function named(text, [first, ...others]) {
 
 /** One face: who, why, and how sure. */
 export function face(one, place, gallery, go) {
-  const title = one.verdict === "accept" ? h("a", { href: go("person", gallery, one.subject) }, name(one.subject)) : one.verdict === "abstain" ? "Cannot tell who this is" : "Nobody who is enrolled";
+  const title = one.verdict === "accept" ? h("a", { href: go("person", gallery, one.subject) }, name(one.subject)) : one.verdict === "abstain" ? "Cannot tell who this is" : one.verdict === "looking" ? "Looking …" : "Nobody who is enrolled";
   const rivals = (one.matches ?? []).slice(0, 5);
   const quality = (one.readings ?? []).find((each) => each.kind === "quality")?.scores?.overall;
   return [
     h("div.row.between", h("h3", h("span.soft.number", `${place + 1}. `), title), verdict(one.verdict)),
     scale(one),
     one.reasons?.length > 0 && reasons(one.reasons, rivals.map((each) => each.subject)),
-    h("details", h("summary.small", "Evidence and candidates"), h("div.stack.tight.small",
+    one.threshold && h("details", h("summary.small", "Evidence and candidates"), h("div.stack.tight.small",
       h("p", evidence(one.threshold)), quality !== undefined && h("p", `Quality of this face: ${percent(quality)}.`),
       rivals.length > 0 && h("ol.candidates", { aria: { label: "Most alike" } }, rivals.map((each) => h("li", h("a", { href: go("person", gallery, each.subject) }, name(each.subject)), h("span.number", score(each.score))))))),
   ].filter(Boolean);

@@ -2,7 +2,7 @@
 import { at, post, remove } from "../api.js";
 import { freshPicker } from "../app.js";
 import { count, several } from "../format.js";
-import { button, confirmed, empty, field, h, head, name, show, table, toast, working } from "../parts.js";
+import { badge, button, confirmed, empty, field, h, head, name, show, table, toast, working } from "../parts.js";
 import { choose, may, readGalleries, state } from "../state.js";
 
 export async function page(place, { go }) {
@@ -19,8 +19,8 @@ function listed(again, go) {
     { title: "Name", head: true, cell: (one) => h("a", { href: go("people", one.name), on: { click: () => { choose(one.name); freshPicker(); } } }, name(one.name)) },
     { title: "People", end: true, cell: (one) => number(one.people) },
     { title: "Templates", end: true, cell: (one) => number(one.templates) },
-    { title: "Model", cell: (one) => (one.space ? h("code", String(one.space).slice(0, 12)) : "none yet") },
-    ...(may("admin") ? [{ title: h("span.unseen", "Actions"), end: true, cell: (one) => button(h("span", "Drop", h("span.unseen", ` ${one.name}`)), () => dropped(one, again), { how: "bad tiny" }) }] : []),
+    { title: "Model", cell: (one) => (one.problem ? h("span", badge("bad", "Cannot be opened", "bad"), " ", one.problem.detail) : one.usable === false ? badge("doubt", "Another model's", "warn") : one.space ? name(one.embedder ?? one.space) : "none yet") },
+    ...(may("admin") ? [{ title: h("span.unseen", "Actions"), end: true, cell: (one) => (one.operators ? h("span.soft", "the operator's") : button(h("span", "Drop", h("span.unseen", ` ${one.name}`)), () => dropped(one, again), { how: "bad tiny" })) }] : []),
   ], state.galleries);
 }
 

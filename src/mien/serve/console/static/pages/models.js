@@ -1,7 +1,7 @@
 // Which models there are, what runs, and what their licences allow.
 import { get } from "../api.js";
-import { words } from "../format.js";
-import { badge, empty, facts, filling, h, head, show } from "../parts.js";
+import { bytes, count, date, figure, rate, score, words } from "../format.js";
+import { badge, empty, facts, filling, h, head, show, table } from "../parts.js";
 
 const COMMERCIAL = { yes: ["good", "check", "Commercial use allowed"], no: ["bad", "close", "No commercial use"], unclear: ["doubt", "doubt", "Terms unclear"] };
 
@@ -11,21 +11,27 @@ export async function page(place, { signal }) {
   filling(list, () => get("/v1/models", {}, { signal }), draw, "Reading model cards …");
 }
 
-const loaded = (one) => one.loaded ?? one.in_use ?? one.used ?? false;
-
 function draw(found) {
-  const items = [...(found.items ?? [])].sort((a, b) => Number(loaded(b)) - Number(loaded(a)));
-  if (!items.length) return empty("models", "No model", "The installation has no model cards.");
-  return h("ul.stack", { aria: { label: "Models" } }, items.map((one) => h("li.card.stack.tight", card(one))));
+  if (!found.items.length) return empty("models", "No model", "The installation has no model cards.");
+  return h("ul.stack", { aria: { label: "Models" } }, found.items.map((one) => h("li.card.stack.tight", card(one))));
 }
 
 function card(one) {
-  const licence = one.licence ?? {};
-  const allowed = typeof licence === "object" ? licence.commercial ?? licence.verdict : one.commercial;
-  const [kind, picture, text] = COMMERCIAL[allowed ?? one.commercial] ?? ["calm", "info", words(allowed ?? "unknown")];
-  const weights = typeof licence === "string" ? licence : licence.weights ?? licence.name;
-  return [h("div.row.between", h("h2", one.name), h("div.row.tight", loaded(one) && badge("lead", "Running here", "play"), badge(kind, text, picture))), h("p", one.summary ?? ""),
-    facts(["Task", words(one.task)], ["Weights", weights], typeof licence === "object" && ["Code", licence.code], ["Stated at", linked(licence.url ?? licence.source)], ["Trained on", one.training], ["Space", one.space && h("code", String(one.space).slice(0, 16))])];
+  const [kind, picture, text] = COMMERCIAL[one.commercial] ?? ["calm", "info", words(one.commercial)];
+  const { licence } = one;
+  return [h("div.row.between", h("h2", one.name), h("div.row.tight", one.in_use && badge("lead", "Running here", "play"), badge(kind, text, picture))), h("p", one.summary),
+    facts(["Task", words(one.task)], ["Weights", licence.weights], ["Code", licence.code], ["Training data", licence.training_data], ["Stated at", linked(licence.url)], ["Read on", licence.read_on && date(licence.read_on)], !one.accepted && ["Use", "Refused until its terms are accepted by name"]),
+    h("details", h("summary.small", h("span", "More", h("span.unseen", ` on ${one.name}`))), h("div.stack.tight.small", facts(["Trained on", one.training], ["Paper", linked(one.paper)], ["Size", one.bytes > 0 && bytes(one.bytes)]), one.limits.length > 0 && h("ul.reasons", one.limits.map((each) => h("li", each))), measured(one.results), points(one.operating_points)))];
+}
+
+function measured(results) {
+  if (!results.length) return null;
+  return table("Measured", [{ title: "Measure", head: true, cell: (one) => words(one.metric) }, { title: "On", cell: (one) => one.data }, { title: "Value", end: true, cell: (one) => figure(one.value, 4) }, { title: "95 % interval", still: true, cell: (one) => (one.low === null ? "" : `${figure(one.low, 4)} to ${figure(one.high, 4)}`) }, { title: "n", end: true, cell: (one) => (one.n === null ? "" : count(one.n)) }, { title: "By", cell: (one) => one.source }], results);
+}
+
+function points(found) {
+  if (!found.length) return null;
+  return table("Operating points", [{ title: "Threshold", head: true, cell: (one) => score(one.threshold) }, { title: "Strangers who pass", cell: (one) => rate(one.fmr ?? one.fpir) }, { title: "95 % interval", cell: (one) => (one.high ? `${rate(one.high)} to ${rate(one.low)}` : "") }, { title: "Comparisons", end: true, cell: (one) => count(one.comparisons) }, { title: "Measured on", cell: (one) => one.data }], found);
 }
 
 function linked(url) {

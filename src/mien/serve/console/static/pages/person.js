@@ -12,11 +12,22 @@ export async function page(place, { parts: [gallery, subject], signal, go }) {
   const one = await get(path, {}, { signal });
   const again = () => page(place, { parts: [gallery, subject], signal, go });
   document.title = `${subject} · mien`;
-  const title = h("header.row", portrait(gallery, one, "mid"), h("div.stack.tight.grow", h("h1", { tabindex: "-1" }, name(subject)), h("p.soft", `${several(one.samples, "sample")}, ${several(one.images, "picture")} kept`, one.enrolled ? `, enrolled ${when(one.enrolled)}` : ""), lapse(one.metadata)));
+  const title = h("header.row", portrait(gallery, one, "mid"), h("div.stack.tight.grow", h("div.row.tight", h("h1", { tabindex: "-1" }, name(subject)), may("operator") && button("Rename …", () => renamed({ gallery, subject, path, go }), { how: "plain tiny" })), h("p.soft", `${several(one.samples, "sample")}, ${several(one.images, "picture")} kept`, one.enrolled ? `, enrolled ${when(one.enrolled)}` : ""), lapse(one.metadata)));
   const samples = h("section.card.stack");
   show(place, h("p.crumb", h("a", { href: go("people", gallery) }, "People")), title,
     h("div.two", h("div.stack.wide", samples, may("operator") && adding(path, again, signal)), h("div.stack.wide", noted(path, one, again), may("operator") && danger(gallery, one, path, go))));
   filling(samples, () => get(`${path}/samples`, { limit: 200 }, { signal }), (found) => samplesOf({ gallery, subject, path, again, go }, found), "Reading samples …");
+}
+
+async function renamed(here) {
+  const to = await dialog(h("span", "Rename ", name(here.subject)), (close) => {
+    const who = h("input.input", { required: true, maxlength: "256", autocomplete: "off", dir: "auto", value: here.subject, autofocus: true }), place = h("div");
+    const act = working(async (event) => { event.preventDefault(); close((await change(here.path, { subject: who.value.trim() })).subject); }, place);
+    return h("form.stack", { on: { submit: act } }, field("New name", who), place, h("div.actions", button("Cancel", () => close()), button("Rename", null, { how: "lead", type: "submit" })));
+  });
+  if (!to || to === here.subject) return;
+  toast(`Now called ${to}.`);
+  location.hash = here.go("person", here.gallery, to);
 }
 
 function lapse(metadata = {}) {

@@ -1,28 +1,36 @@
 // Answers that somebody should look at: faces nobody could tell for sure, and people who may be enrolled twice.
-import { address, at, pages, post } from "../api.js";
-import { score, when } from "../format.js";
+import { address, at, get, pages, post } from "../api.js";
+import { figure, score, several, when } from "../format.js";
 import { reasons } from "../seen.js";
-import { badge, button, confirmed, dialog, empty, field, growing, h, head, icon, name, show, toast, verdict, working } from "../parts.js";
+import { badge, button, confirmed, dialog, empty, field, going, growing, h, head, icon, name, note, show, toast, verdict, working } from "../parts.js";
 import { may, state, thumbnail } from "../state.js";
 import { noGallery } from "./people.js";
 
-export async function page(place, { parts, go }) {
+export async function page(place, { parts, go, signal }) {
   const gallery = parts[0] ?? state.gallery;
   if (!gallery) { show(place, head("Review"), noGallery(go)); return; }
   const list = h("ul.stack", { aria: { label: "To review" } });
-  const none = () => empty("review", "Nothing waits for you", "Faces that nobody could tell for sure come here, and people who seem to be enrolled twice.");
-  const next = pages(at`/v1/galleries/${gallery}/review`, { limit: 20 });
-  const inside = h("div");
-  show(place, head("Review", h("span", "What you decide here makes ", name(gallery), " better. A picture that waits is kept until then, no longer.")), inside);
+  const policy = await get(at`/v1/galleries/${gallery}/policy`, {}, { signal });
+  const none = () => empty("review", "Nothing waits for you", policy.review ? "Faces that nobody could tell for sure come here, and people who seem to be enrolled twice." : "This gallery's policy does not put doubtful answers here. You can turn that on under Thresholds.", !policy.review && may("operator") && going("Thresholds", go("thresholds", gallery), { picture: "thresholds" }));
+  const read = pages(at`/v1/galleries/${gallery}/review`, { limit: 20 });
+  const inside = h("div"), about = h("div");
+  const next = async () => { const page = await read(); if (page?.duplicates) show(about, doubles(page)); return page; };
+  show(place, head("Review", h("span", "What you decide here makes ", name(gallery), " better. A picture that waits is kept until then, no longer.")), about, inside);
   const settled = (item) => { const near = item.nextElementSibling ?? item.previousElementSibling; item.remove(); if (near) near.querySelector("button, a")?.focus(); else show(inside, none()); };
   show(inside, growing(list, next, (one) => entry(one, { gallery, go, settled }), none));
 }
 
 function entry(one, here) {
   const item = h("li.card.slim");
-  const pair = one.kind === "duplicate" || one.other !== undefined;
-  show(item, pair ? double(one, item, here) : doubt(one, item, here));
+  show(item, one.kind === "duplicate" ? double(one, item, here) : doubt(one, item, here));
   return item;
+}
+
+/** What can be said of the pairs as a whole. */
+function doubles({ items, duplicates }) {
+  const many = items.filter((one) => one.kind === "duplicate").length;
+  if (duplicates.why_none) return note("calm", h("p", `Doubles were not looked for: ${duplicates.why_none}.`));
+  return many && duplicates.expected !== null ? note("calm", h("p", `Of ${several(many, "possible double")} chance alone may have brought ${figure(duplicates.expected, 2)}.`)) : null;
 }
 
 function doubt(one, item, here) {
@@ -30,15 +38,24 @@ function doubt(one, item, here) {
   const best = one.candidates[0], place = h("div");
   const act = (action, more = {}, done = "") => working(async () => { await settle(here, one, { action, ...more }); toast(done); here.settled(item); }, place);
   const actions = may("operator") && h("div.row.tight",
-    best && button(h("span", "It is ", name(best.subject)), act("confirm", { subject: best.subject }, `Kept as a sample of ${best.subject}.`), { how: "lead tiny", picture: "check" }),
-    best && button(h("span", "Not ", name(best.subject)), act("not_this_person", { subject: best.subject }, `Not ${best.subject}.`), { how: "tiny", picture: "close" }),
+    best && button(h("span", "It is ", name(best.subject)), act("confirm", { subject: best.subject }, `It is ${best.subject}.`), { how: "lead tiny", picture: "check" }),
+    best && button(h("span", "Not ", name(best.subject)), working(() => parted(one, best.subject, item, here), place), { how: "tiny", picture: "close" }),
     button("Enrol as …", () => enrolAs(one, item, here), { how: "tiny", picture: "add" }), button("Dismiss", act("dismiss", {}, "Dismissed."), { how: "plain tiny" }));
-  return h("div.case", picture, h("div.stack.tight", h("div.row.between", h("h2", best ? ["Is this ", name(best.subject), "?"] : "Who is this?"), verdict(one.verdict)), reasons(one.why, one.candidates.map((each) => each.subject)), candidates(one, here), place, actions, h("p.small.soft", when(one.made))));
+  return h("div.case", picture, h("div.stack.tight", h("div.row.between", h("h2", best ? ["Is this ", name(best.subject), "?"] : "Who is this?"), verdict(one.verdict)), reasons(one.reasons, one.candidates.map((each) => each.subject)), candidates(one, here), place, actions, h("p.small.soft", when(one.made))));
 }
 
 function candidates(one, { gallery, go }) {
   if (!one.candidates.length) return null;
   return h("ol.candidates.narrow", { aria: { label: "Most alike" } }, one.candidates.slice(0, 5).map((each) => h("li", h("a.row.tight", { href: go("person", gallery, each.subject) }, name(each.subject)), h("span.number", score(each.score)))));
+}
+
+/** Not that one: the next candidate is asked about, if there is one. */
+async function parted(one, subject, item, here) {
+  const answer = await settle(here, one, { action: "not_this_person", subject });
+  toast(`It is not ${subject}.`);
+  if (!answer.open) { here.settled(item); return; }
+  show(item, doubt({ ...one, candidates: one.candidates.filter((each) => each.subject !== subject) }, item, here));
+  item.querySelector("button")?.focus();
 }
 
 async function enrolAs(one, item, here) {
@@ -58,7 +75,7 @@ const settle = ({ gallery }, one, body) => post(at`/v1/galleries/${gallery}/revi
 
 function double(one, item, here) {
   const { gallery, go } = here, place = h("div");
-  const dismiss = working(async () => { await settle(here, one, { action: "dismiss" }); toast("They stay two people."); here.settled(item); }, place);
+  const dismiss = working(async () => { await settle(here, one, { action: "not_this_person" }); toast("They stay two people."); here.settled(item); }, place);
   const face = (subject, sample) => h("a.stack.tight", { href: go("person", gallery, subject) }, h("img.portrait.mid", { src: sample ? address(at`/v1/galleries/${gallery}/subjects/${subject}/samples/${sample}/image`) : thumbnail(gallery, subject), alt: "", loading: "lazy" }), name(subject));
   return h("div.case", h("div.faces", face(one.one, one.one_sample), face(one.other, one.other_sample)), h("div.stack.tight", h("div.row.between", h("h2", "One person, enrolled twice?"), badge("doubt", "Possible double", "merge")), h("p.small", "Their most alike pictures have a similarity of ", h("strong.number", score(one.score)), "."), place,
     may("operator") && h("div.row.tight", button("Merge …", () => merge(one, item, here), { how: "lead tiny", picture: "merge" }), button("They are two people", dismiss, { how: "tiny" }))));
@@ -69,8 +86,8 @@ async function merge(one, item, here) {
   const [first, firstLabel] = choice(one.one, one.other, true), [, secondLabel] = choice(one.other, one.one, false);
   const text = h("fieldset.stack.tight", h("legend.unseen", "Which name stays"), firstLabel, secondLabel);
   const done = await confirmed("Merge two people?", [text, h("p.small.soft", "All samples go to the one name. You can move samples apart again on the person's page.")], "Merge them", async () => {
-    const [into, from] = first.checked ? [one.one, one.other] : [one.other, one.one];
-    await post(at`/v1/galleries/${here.gallery}/merge`, { into, from });
+    const into = first.checked ? one.one : one.other;
+    await settle(here, one, { action: "confirm", subject: into });
     return into;
   });
   if (!done) return;
