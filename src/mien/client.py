@@ -10,6 +10,7 @@ that it is made once though it had to be sent again."""
 
 from __future__ import annotations
 
+import json
 import os
 import time
 import uuid
@@ -142,17 +143,24 @@ class Client:
     def enrol(
         self, gallery: str, subject: str, pictures: Sequence[Picture], metadata: Mapping[str, Any] | None = None
     ) -> Enrolled:
-        """Add pictures to a subject (made if new). What cannot be used is listed; the rest is durable on return."""
+        """Add pictures to a subject (made if new). What cannot be used is listed; the rest is durable on return.
+
+        metadata: notes about the subject; among them consent, purpose and expires, the last day (ISO 8601)."""
+        data = {} if metadata is None else {"metadata": json.dumps(dict(metadata))}
         files = [_file("image", one) for one in pictures]
-        found = self._ask("POST", f"{_subject(gallery, subject)}/samples", files=files)
-        if metadata is not None:
-            self._ask("PATCH", _subject(gallery, subject), json={"metadata": dict(metadata)})
+        found = self._ask("POST", f"{_subject(gallery, subject)}/samples", files=files, data=data)
         refused = tuple(Refused(one["picture"], _error(one["problem"])) for one in found["refused"])
         return Enrolled(subject, found["added"], found["known"], refused, tuple(found["warnings"]))
 
     def forget(self, gallery: str, subject: str) -> dict[str, Any]:
         """Erase a subject; returns the receipt. Raises UnknownSubject."""
         return self._ask("DELETE", _subject(gallery, subject))
+
+    def hide(self, picture: Picture, how: str = "blur", keep_known_in: str | None = None) -> bytes:
+        """The picture with its faces hidden, but for those who are known in a gallery; a marked PNG or JPEG."""
+        data = {"keep_known_in": keep_known_in} if keep_known_in else {}
+        answer = self._tried("POST", f"/v1/edit/{quote(how, safe='')}", files=[_file("image", picture)], data=data)
+        return bytes(answer.content)
 
     def close(self) -> None:
         """Let go of the connections."""
@@ -178,6 +186,9 @@ class Client:
                 return
 
     def _ask(self, method: str, path: str, **content: Any) -> dict[str, Any]:
+        return _body(self._tried(method, path, **content))
+
+    def _tried(self, method: str, path: str, **content: Any) -> httpx2.Response:
         """The answer, after as many tries as `patience` allows. A try that may have been heard is repeated under one key."""
         headers = {} if method == "GET" else {"idempotency-key": uuid.uuid4().hex}
         ends, wait = time.monotonic() + self._patience, 0.25
@@ -191,20 +202,19 @@ class Client:
                 time.sleep(wait)
                 wait *= 2
 
-    def _once(self, method: str, path: str, headers: dict[str, str], content: dict[str, Any]) -> dict[str, Any]:
+    def _once(self, method: str, path: str, headers: dict[str, str], content: dict[str, Any]) -> httpx2.Response:
         try:
             answer = self._http.request(method, path, headers=headers, **content)
         except httpx2.TransportError as error:
             told = f"The service at {self._http.base_url} does not answer: {error}."
             raise Unavailable(told, "Is it running, and is the address right?") from error
-        found = _body(answer)
         if answer.is_success:
-            return found
-        raise _error(found, answer.headers.get("retry-after"))
+            return answer
+        raise _error(_body(answer), answer.headers.get("retry-after"))
 
 
 def _body(answer: httpx2.Response) -> dict[str, Any]:
-    if not answer.content and answer.is_success:
+    if answer.status_code == 204:
         return {}
     try:
         found = answer.json()
