@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,6 +19,17 @@ from mien.serve.jobs import runner
 from mien.serve.service import Service
 from mien.types import Frame
 
+
+def _camera() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("serve_camera", Path(__file__).with_name("camera.py"))
+    assert spec is not None and spec.loader is not None
+    made = importlib.util.module_from_spec(spec)
+    sys.modules["serve_camera"] = made
+    spec.loader.exec_module(made)
+    return made
+
+
+CAMERA = _camera()
 Film = Callable[..., bytes]
 SHADE = np.linspace(-25, 25, 64).astype(np.int16)[:, None, None]  # so that a tile has light and dark to be followed by
 
@@ -74,3 +87,13 @@ def ended(http: TestClient) -> Callable[..., dict[str, Any]]:
         raise AssertionError(f"still {job['state']} after {seconds} s: {job}")
 
     return wait
+
+
+@pytest.fixture
+def camera(stubs: ModuleType) -> Callable[..., Any]:
+    """Makes a camera (see `camera.py`) that shows `scenes` and then holds the connection."""
+
+    def make(*scenes: Any, each: int = 10, **given: Any) -> Any:
+        return CAMERA.Camera(CAMERA.stream(frames(stubs, scenes, each, 10.0)) if scenes else b"", **given)
+
+    return make

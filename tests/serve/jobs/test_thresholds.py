@@ -28,9 +28,9 @@ def _filled(service: Service, people: int, each: int, seed: int = 0, spread: flo
         unit = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
         held[f"p{number:04}"] = list(unit)
     gallery = service.galleries.create("default", "crowd")
-    samples = [(name, [Sample(Template(one, "colours")) for one in several]) for name, several in held.items()]
-    for name, several in samples:
-        gallery.enrol(name, several)
+    gallery.enrol_many(
+        [(name, [Sample(Template(one, "colours")) for one in several]) for name, several in held.items()]
+    )
     return held
 
 
