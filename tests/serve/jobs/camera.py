@@ -1,4 +1,4 @@
-"""A camera: an RTSP server on the loopback that sends MPEG-TS over RTP within its TCP connection (RFC 2326, 10.12; RFC 2250)."""
+"""A camera: an RTSP server on the loopback that sends MPEG-TS over RTP within its TCP connection (RFC 2326 and 2250)."""
 
 from __future__ import annotations
 

@@ -41,7 +41,8 @@ CREATE INDEX IF NOT EXISTS hook_job ON hook (job);
 WAITS = (2.0, 10.0, 60.0, 600.0, 3600.0)  # s between tries; after the last it counts as failed
 TIMEOUT = 10.0  # s to connect, and for the answer
 _HOLD = 60.0  # s that a process keeps one to itself while it sends
-_IDLE = 5.0  # s between looks for what others left
+_IDLE = 2.0  # s between looks for what others left
+_COMMIT = 0.05  # s for the change that put it there to be on the disk
 SCHEMES = ("https", "http")
 
 
@@ -103,7 +104,8 @@ class Hooks:
                     self._settle(row, *self._send(row))
             except MienError as error:
                 log.warning("hooks wait: %s", error)
-            self._wake.wait(_IDLE if self._waits is WAITS else min(self._waits))
+            if self._wake.wait(min(_IDLE, *self._waits)):
+                self._stopping.wait(_COMMIT)
 
     def _due(self) -> sqlite3.Row | None:
         wanted = "SELECT * FROM hook WHERE state = 'waiting' AND next <= ? ORDER BY next LIMIT 1"
