@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -55,6 +58,14 @@ def inside(frame: Frame, face: Face, editor: edit.Hide) -> np.ndarray:
     return (far <= 1).reshape(frame.height, frame.width)
 
 
+def padded(frame: Frame) -> Frame:
+    return Frame(np.pad(frame.pixels, ((10, 10), (10, 10), (0, 0))))
+
+
+def shifted(face: Face) -> Face:
+    return replace(face, box=face.box + np.float32(10), points=face.points + np.float32(10))
+
+
 @settings(max_examples=40, deadline=None)
 @given(
     x=st.floats(-50, 290),
@@ -75,9 +86,11 @@ def test_few_colours_inside_and_nothing_outside(
     after = editor.edit(frame, [face])
     assert np.array_equal(frame.pixels, before) and after.source == "noise"
     hidden = inside(frame, face, editor)
-    # Rounding may decide differently about a pixel on the very edge.
-    differs = (after.pixels != before).any(2) & ~hidden
-    assert differs.sum() <= 0.001 * max(hidden.sum(), 1000)
+    # Pixels that the edge cuts are hidden too.
+    near = cv2.dilate(np.pad(inside(padded(frame), shifted(face), editor).astype(np.uint8), 2), np.ones((5, 5)))[
+        12:-12, 12:-12
+    ]
+    assert not ((after.pixels != before).any(2) & (near == 0)).any()
     colours = len(np.unique(after.pixels[hidden].reshape(-1, 3), axis=0)) if hidden.any() else 0
     most = {"cover": 1, "pixelate": cells * max(1, round(cells * 2)), "blur": hidden.sum()}[how]
     assert colours <= most + 4
@@ -94,8 +107,9 @@ def test_blocks_are_the_means_of_their_cells() -> None:
     row = np.floor((y - where.y + where.half_height) / (2 * where.half_height) * rows).astype(int)
     for number in range(6 * rows):
         cell = (column == number % 6) & (row == number // 6)
-        assert len(np.unique(after[cell], axis=0)) == 1
-        assert np.abs(after[cell][0] - frame.pixels[cell].mean(0)).max() < 5
+        middle = after[cell][len(after[cell]) // 2]
+        assert (after[cell] == middle).all(1).mean() > 0.95  # pixels between two cells may go to either
+        assert np.abs(middle - frame.pixels[cell].mean(0)).max() < 5
 
 
 @pytest.mark.parametrize("how", edit.HOW)

@@ -12,15 +12,19 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mien.edit.region import Region, region
 from mien.errors import UsageError
-from mien.types import F32, U8, Face, Frame
+from mien.types import U8, Face, Frame
 
 HOW = ("blur", "pixelate", "cover")
 MOST_CELLS = 8  # with 12 faces begin to be found again, with 24 to be known (benchmarks/anonymise.py)
 _FINE = 8  # samples along a cell that its mean is taken from
 _SMOOTH = 12  # px that a cell is enlarged to before a blur is painted
+_EDGES = 128  # of the polygon that stands for an ellipse
+_SHIFT = 4  # bits of a px that its corners are placed to
+_FAR = 2.0**25  # px that a corner may be away, for 32 bits
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,30 +61,56 @@ class Hide:
         return replace(frame, pixels=pixels)
 
     def _paint(self, pixels: U8, where: Region) -> None:
+        import cv2
+
         height, width = pixels.shape[:2]
         x0, y0, x1, y1 = where.bounds()
         left, top = max(0, int(np.floor(x0))), max(0, int(np.floor(y0)))
         right, bottom = min(width, int(np.ceil(x1))), min(height, int(np.ceil(y1)))
         if left >= right or top >= bottom:
             return  # no part of it is in the picture
-        part = pixels[top:bottom, left:right]
-        along, down = _axes(where, (left, top), (right - left, bottom - top))
-        inside = along**2 + down**2 <= 1 if self.shape == "ellipse" else np.maximum(abs(along), abs(down)) <= 1
+        rim = self._rim(where)
         if self.name == "cover":
-            part[inside] = self.colour
+            cv2.fillConvexPoly(pixels, rim, self.colour, cv2.LINE_8, _SHIFT)
             return
+        part = pixels[top:bottom, left:right]
         grid = _means(pixels, where, self.cells)
-        part[inside] = (_blocks if self.name == "pixelate" else _smooth)(grid, along, down)[inside]
+        way = cv2.INTER_NEAREST if self.name == "pixelate" else cv2.INTER_LINEAR
+        source = grid if self.name == "pixelate" else _smooth(grid)
+        painted = cv2.warpAffine(
+            source,
+            _onto(where, (left, top), source),
+            (right - left, bottom - top),
+            flags=way | cv2.WARP_INVERSE_MAP,
+            borderMode=cv2.BORDER_REPLICATE,
+        )
+        mask = np.zeros(part.shape[:2], np.uint8)
+        cv2.fillConvexPoly(mask, rim - np.array([left, top], np.int32) * (1 << _SHIFT), 1, cv2.LINE_8, _SHIFT)
+        part[:] = cv2.copyTo(np.asarray(painted), mask, part.copy())
+
+    def _rim(self, where: Region) -> NDArray[np.int32]:
+        """(n, 2) corners of a polygon in 1/16 px, whose pixels are all that the region touches."""
+        if self.shape == "ellipse":
+            angle = np.linspace(0, 2 * np.pi, _EDGES, endpoint=False)
+            # A polygon round the ellipse, not within it.
+            rim = np.column_stack([np.cos(angle), np.sin(angle)]) / np.cos(np.pi / _EDGES)
+        else:
+            rim = np.array([[-1.0, -1.0], [1.0, -1.0], [1.0, 1.0], [-1.0, 1.0]])
+        along, down = rim[:, 0] * where.half_width, rim[:, 1] * where.half_height
+        x = where.x + where.cosine * along - where.sine * down - 0.5
+        y = where.y + where.sine * along + where.cosine * down - 0.5
+        # A region many times as large as any picture fills it whatever its corners are.
+        far = np.clip(np.column_stack([x, y]), -_FAR, _FAR)
+        return np.asarray(np.round(far * (1 << _SHIFT)), np.int32)
 
 
-def _axes(where: Region, corner: tuple[int, int], size: tuple[int, int]) -> tuple[F32, F32]:
-    """(h, w) each: the face's own coordinates (see `Region.within`) of the centres of a rectangle's pixels."""
-    dx = (np.arange(size[0], dtype=np.float32) + np.float32(corner[0] + 0.5 - where.x))[None]
-    dy = (np.arange(size[1], dtype=np.float32) + np.float32(corner[1] + 0.5 - where.y))[:, None]
-    cosine, sine = np.float32(where.cosine), np.float32(where.sine)
-    along = (cosine * dx + sine * dy) / np.float32(where.half_width)
-    down = (cosine * dy - sine * dx) / np.float32(where.half_height)
-    return np.asarray(along, np.float32), np.asarray(down, np.float32)
+def _onto(where: Region, corner: tuple[int, int], source: U8) -> NDArray[np.float64]:
+    """(2, 3) from the px of a rectangle of the picture to those of what is painted, from edge to edge of the region."""
+    x, y = corner[0] + 0.5 - where.x, corner[1] + 0.5 - where.y
+    turn = np.array([[where.cosine, where.sine], [-where.sine, where.cosine]])
+    turn /= np.array([[where.half_width], [where.half_height]])
+    unit = np.array([source.shape[1] / 2, source.shape[0] / 2])
+    return np.column_stack([turn * unit[:, None], (turn @ (x, y) + 1) * unit - 0.5])
 
 
 def _means(pixels: U8, where: Region, cells: int) -> U8:
@@ -107,20 +137,10 @@ def _means(pixels: U8, where: Region, cells: int) -> U8:
     return np.asarray(cv2.resize(fine, (cells, rows), interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def _blocks(grid: U8, along: F32, down: F32) -> U8:
-    """Every pixel has the colour of its cell."""
-    rows, columns = grid.shape[:2]
-    x = np.clip((along + 1) * (columns / 2), 0, columns - 1).astype(np.intp)
-    y = np.clip((down + 1) * (rows / 2), 0, rows - 1).astype(np.intp)
-    return np.asarray(grid[y, x])
-
-
-def _smooth(grid: U8, along: F32, down: F32) -> U8:
-    """Colours flow from cell to cell."""
+def _smooth(grid: U8) -> U8:
+    """The same colours, flowing from cell to cell."""
     import cv2
 
     rows, columns = grid.shape[:2]
     large = cv2.resize(grid, (columns * _SMOOTH, rows * _SMOOTH), interpolation=cv2.INTER_LINEAR)
-    large = cv2.GaussianBlur(large, (0, 0), _SMOOTH / 2, borderType=cv2.BORDER_REPLICATE)
-    x, y = (along + 1) * (large.shape[1] / 2) - 0.5, (down + 1) * (large.shape[0] / 2) - 0.5
-    return np.asarray(cv2.remap(large, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), np.uint8)
+    return np.asarray(cv2.GaussianBlur(large, (0, 0), _SMOOTH / 2, borderType=cv2.BORDER_REPLICATE), np.uint8)
