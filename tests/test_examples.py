@@ -87,6 +87,11 @@ RUNS: Mapping[str, tuple[Callable[[Pictures, Path], list[str]], Sequence[str], S
         ["refused: ", "first: 3 new templates of 2 people, 1 failed", "again: 3 finished before, 0 looked at, 1 people"],
         [],
     ),
+    "anonymise.py": (
+        named("obama2", "obama", "biden"),
+        ["hidden: 1, marked pixelate, found again: 0", "obama.jpg: 1 left", "biden.jpg: 0 left as they are, 1 hidden"],
+        [],
+    ),
     "ten_lines.py": (named("obama", "obama2", "biden", "obama3"), ["accept ana"], ["ben"]),
     "compat_face_recognition.py": (named("obama", "biden", "obama2"), ["obama at "], ["biden at ", "nobody"]),
     "audit_affect.py": (lambda have, folder: [str(folder)], ["UAR 0.", "of 20 people", "report.html"], ["nan"]),
