@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -41,6 +41,12 @@ class Galleries:
         self._open: dict[tuple[str, str], BaseGallery] = {}
         self._opening: dict[tuple[str, str], threading.Lock] = {}
         self._lock = threading.Lock()
+        self.watch: Callable[[BaseGallery], BaseGallery] = lambda found: found  # sees each that is opened
+
+    def opened(self) -> dict[tuple[str, str], BaseGallery]:
+        """Those that are open in this process, by tenant and name."""
+        with self._lock:
+            return {key: found for key, found in self._open.items() if not key[1].endswith(USERS)}
 
     def names(self, tenant: str) -> list[str]:
         """Galleries of a tenant, by name."""
@@ -148,7 +154,7 @@ class Galleries:
                 raise _missing(name)
             found = self._open.get(key)
             if found is None:
-                found = self._open[key] = open_gallery(address, create=False)
+                found = self._open[key] = self.watch(open_gallery(address, create=False))
             return found
 
     def _address(self, tenant: str, name: str) -> str:

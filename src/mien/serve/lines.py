@@ -7,6 +7,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Hashable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -23,7 +24,25 @@ class _Task:
     payload: Any
     loop: asyncio.AbstractEventLoop
     future: asyncio.Future[Any]
+    about: Any = None  # what the watch remembers of its request
     since: float = field(default_factory=time.monotonic)
+
+
+class Watch:
+    """Sees what goes through the lines. This one looks away."""
+
+    def here(self) -> Any:
+        """What a task is to remember of the request that it is for."""
+        return None
+
+    def full(self) -> None:
+        """A request found the queue full."""
+
+    def begun(self) -> None:
+        """A worker begins a batch, in its own thread."""
+
+    def done(self, tasks: Sequence[tuple[Any, float]], begun: float, results: Sequence[Any]) -> None:
+        """It is done; for each task `here()` and when it came (s, monotonic)."""
 
 
 class Lines:
@@ -32,8 +51,8 @@ class Lines:
     Nobody waits for a batch to fill: while the workers are idle each task goes alone, and under load those that came
     meanwhile go together. A task whose client went away is left out."""
 
-    def __init__(self, workers: int, queue: int = 64, batch: int = 8) -> None:
-        self.workers, self.most, self.batch = workers, queue, batch
+    def __init__(self, workers: int, queue: int = 64, batch: int = 8, watch: Watch | None = None) -> None:
+        self.workers, self.most, self.batch, self._watch = workers, queue, batch, watch or Watch()
         self._waiting: deque[_Task] = deque()
         self._change = threading.Condition()
         self._stopping = False
@@ -61,11 +80,12 @@ class Lines:
     async def together(self, kind: Hashable, batch: Batch, payload: Any) -> Any:
         """The result for `payload` of `batch`, which is given those of one `kind` that wait, in one call."""
         loop = asyncio.get_running_loop()
-        task = _Task(kind, batch, payload, loop, loop.create_future())
+        task = _Task(kind, batch, payload, loop, loop.create_future(), self._watch.here())
         with self._change:
             if self._stopping:
                 raise Unavailable("The service is stopping.", "Try again in a moment.")
             if len(self._waiting) >= self.most:
+                self._watch.full()
                 after = max(1.0, len(self._waiting) * self._pace / self.workers)
                 raise Overloaded(f"{self.most} requests wait already.", f"Try again in {after:.0f} s.", after)
             self._waiting.append(task)
@@ -84,15 +104,14 @@ class Lines:
     def _work(self) -> None:
         while tasks := self._take():
             begun = time.monotonic()
-            try:
-                results = list(tasks[0].batch([task.payload for task in tasks]))
-            except Exception as error:  # noqa: BLE001 - each of them is told
-                results = [error] * len(tasks)
+            self._watch.begun()
+            results = _results(tasks)
             with self._change:
                 self._busy -= 1
                 self._pace += 0.1 * ((time.monotonic() - begun) / len(tasks) - self._pace)
             for task, result in zip(tasks, results, strict=True):
                 _hand_over(task, result)
+            self._watch.done([(task.about, task.since) for task in tasks], begun, results)
 
     def _take(self) -> list[_Task]:
         with self._change:
@@ -117,6 +136,17 @@ class Lines:
             return tasks
 
 
+def _results(tasks: Sequence[_Task]) -> list[Any]:
+    """A result or an error for each. Where one picture breaks the batch, each goes alone: others must not pay for it."""
+    try:
+        found = list(tasks[0].batch([task.payload for task in tasks]))
+        if len(found) == len(tasks):
+            return found
+        raise RuntimeError(f"{len(tasks)} went into a batch and {len(found)} came out.")
+    except Exception as error:  # noqa: BLE001 - each of them is told
+        return [error] if len(tasks) == 1 else [_results([task])[0] for task in tasks]
+
+
 def _result(function: Callable[..., Any], given: Sequence[Any]) -> Any:
     try:
         return function(*given)
@@ -133,5 +163,5 @@ def _hand_over(task: _Task, result: Any) -> None:
         else:
             task.future.set_result(result)
 
-    if not task.loop.is_closed():
+    with suppress(RuntimeError):  # the loop is closed: nobody waits any more
         task.loop.call_soon_threadsafe(settle)

@@ -16,16 +16,18 @@ import structlog
 from mien.serve.settings import Settings
 
 Event = MutableMapping[str, Any]
+FIELDS = ("id", "key", "tenant", "method", "route", "status", "ms")  # that a line may have beside its words
 FRAMES = 12  # of a failure's trace
 
 
 def install(settings: Settings) -> None:
     """Send what mien, the server and other packages log to stderr, in the form that was set."""
-    last = structlog.processors.JSONRenderer() if settings.log_format == "json" else _plain
-    shared = [
+    last: Any = structlog.processors.JSONRenderer() if settings.log_format == "json" else _plain
+    shared: list[Any] = [
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
+        structlog.stdlib.ExtraAdder(FIELDS),
         without_words,
     ]
     logging.config.dictConfig(
@@ -43,12 +45,6 @@ def install(settings: Settings) -> None:
             "root": {"handlers": ["stderr"], "level": "WARNING"},
             "loggers": {"mien": {"level": "INFO"}, "uvicorn": {"level": "WARNING"}},
         }
-    )
-    structlog.configure(
-        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
-        logger_factory=structlog.stdlib.LoggerFactory(),
-        wrapper_class=structlog.stdlib.BoundLogger,
-        cache_logger_on_first_use=True,
     )
 
 

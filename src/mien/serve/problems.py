@@ -12,7 +12,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from mien import wire
-from mien.errors import MienError, NotAuthenticated, Overloaded
+from mien.errors import GalleryBusy, MienError, NotAuthenticated, Overloaded, Unavailable
 
 log = logging.getLogger("mien.serve")
 
@@ -28,9 +28,18 @@ def problem(request: Request, error: MienError) -> Problem:
     headers = {}
     if isinstance(error, Overloaded):
         headers["Retry-After"] = str(math.ceil(error.after))
+    elif isinstance(error, GalleryBusy | Unavailable):
+        headers["Retry-After"] = "1"
     if isinstance(error, NotAuthenticated):
         headers["WWW-Authenticate"] = "Bearer"
     return Problem(wire.problem(error) | _which(request), error.status, headers)
+
+
+def failed(request: Request, error: Exception) -> Problem:
+    """The response to a failure that nobody planned for; the log has where it was."""
+    log.error("internal error", exc_info=error, extra={"id": _which(request)["request_id"]})
+    told = "The service failed; the log has more under the request's id."
+    return Problem(_shape("InternalError", 500, told) | _which(request), 500)
 
 
 def install(app: FastAPI) -> None:
@@ -56,9 +65,7 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(Exception)
     async def unknown(request: Request, error: Exception) -> Problem:
-        log.error("internal error", exc_info=error)
-        told = "The service failed; the log has more under the request's id."
-        return Problem(_shape("InternalError", 500, told) | _which(request), 500)
+        return failed(request, error)
 
 
 def _shape(code: str, status: int, detail: str, **further: Any) -> dict[str, Any]:

@@ -25,7 +25,7 @@ from mien.serve.settings import Settings
 
 log = logging.getLogger("mien.serve")
 SPARE = 5.0  # s beyond notice and drain before a process that does not end is ended
-STEADY = 30.0  # s after which a process counts as one that works: its successor starts at once
+STEADY = 3.0  # s after which a process counts as one that works: its successor starts at once
 PATIENCE = 30.0  # s, the longest wait before another try
 
 

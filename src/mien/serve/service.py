@@ -22,6 +22,7 @@ from mien.serve.jobs import Jobs, Runner
 from mien.serve.keys import Keys
 from mien.serve.lines import Lines
 from mien.serve.log import Log
+from mien.serve.metrics import Metrics
 from mien.serve.policies import Policies
 from mien.serve.rates import Rates
 from mien.serve.records import Records
@@ -30,7 +31,9 @@ from mien.serve.retention import Retention
 from mien.serve.review import Review
 from mien.serve.sessions import Sessions
 from mien.serve.settings import Settings
+from mien.serve.traces import traces
 from mien.serve.turns import Life
+from mien.serve.watch import Lined
 
 if TYPE_CHECKING:
     from mien.engine import Engine
@@ -62,7 +65,10 @@ class Service:
         )
         self.doubles = Doubles(lambda: engine.points)
         self.erasers += [self.answers.forget, self.review.forget]
-        self.lines = Lines(settings.threads or engine.threads, settings.queue, settings.batch)
+        self.metrics, self.traces = Metrics(self), traces(settings.trace_endpoint)
+        seen = Lined(self.metrics, self.traces)
+        self.galleries.watch = seen.gallery
+        self.lines = Lines(settings.threads or engine.threads, settings.queue, settings.batch, seen)
         self.jobs = Jobs(self.records, settings.data / "jobs")
         self.runner = Runner(self)
         self.retention = Retention(self)
@@ -79,6 +85,7 @@ class Service:
         dropping.resume(self)
         self.runner.start()
         self.retention.start()
+        self.metrics.start()
         self.ready = True
 
     def judge(self, kind: str) -> Judge:
@@ -98,6 +105,8 @@ class Service:
         self.runner.stop(self.settings.drain)
         self.lines.stop(self.settings.drain)
         self.retention.stop()
+        self.metrics.stop()
+        self.traces.close()
         self.log.close()
         self.rates.close()
         self.galleries.close()

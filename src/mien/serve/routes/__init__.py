@@ -20,6 +20,10 @@ ROOMS = (
     "jobs",
     "audits",
     "rekognition",
+    "thresholds",
+    "models",
+    "health",
+    "live",
 )
 
 
