@@ -1,4 +1,4 @@
-"""The vendor's own Python client, against a live service whose people are colours. Every answer is held to the service model."""
+"""The vendor's own Python client, against a live service whose people are colours. Answers are held to the service model."""
 
 from __future__ import annotations
 
@@ -34,12 +34,17 @@ def faults(shape: Shape, value: Any, name: str = "answer") -> list[str]:
             return [f"{name} is no structure"]
         unknown = [f"{name}.{member} is unknown" for member in value if member not in shape.members]
         known = [(member, each) for member, each in value.items() if member in shape.members]
-        return unknown + [told for member, each in known for told in faults(shape.members[member], each, f"{name}.{member}")]
+        return unknown + [
+            told for member, each in known for told in faults(shape.members[member], each, f"{name}.{member}")
+        ]
     if kind == "list":
         if not isinstance(value, list):
             return [f"{name} is no list"]
         return [told for place, each in enumerate(value) for told in faults(shape.member, each, f"{name}[{place}]")]
-    limits, wanted = shape.metadata, {"string": str, "integer": int, "long": int, "boolean": bool}.get(kind, (int, float))
+    limits, wanted = (
+        shape.metadata,
+        {"string": str, "integer": int, "long": int, "boolean": bool}.get(kind, (int, float)),
+    )
     if not isinstance(value, wanted) or (kind != "boolean" and isinstance(value, bool)):
         return [f"{name} is {value!r}, no {kind}"]
     if "enum" in limits and value not in limits["enum"]:
@@ -107,7 +112,7 @@ COMMON = {
 }
 
 
-def serve(app: FastAPI) -> Iterator[Live]:
+def running(app: FastAPI) -> Iterator[Live]:
     """`app` behind a free port, until it is let go."""
     listening = socket.create_server(("127.0.0.1", 0))
     server = uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="on", ws="none"))
@@ -129,21 +134,27 @@ def serve(app: FastAPI) -> Iterator[Live]:
 def live(tmp_path_factory: pytest.TempPathFactory, stubs: ModuleType) -> Iterator[Live]:
     """A service that the tests of a file share."""
     folder = tmp_path_factory.mktemp("service")
-    yield from serve(build(Settings(data=folder, rate=1e6, burst=10**6), stubs.engine()))
+    yield from running(build(Settings(data=folder, rate=1e6, burst=10**6), stubs.engine()))
 
 
 @pytest.fixture
 def serving(tmp_path: Path) -> Iterator[Callable[..., Live]]:
     """Serves a service of the test's own: its engine, and settings by name."""
-    running: list[Iterator[Live]] = []
+    begun: list[Iterator[Live]] = []
 
     def start(engine: Any, **given: Any) -> Live:
-        running.append(serve(build(Settings(**({"data": tmp_path / "own"} | given)), engine)))
-        return next(running[-1])
+        begun.append(running(build(Settings(**({"data": tmp_path / "own"} | given)), engine)))
+        return next(begun[-1])
 
     yield start
-    for one in running:
+    for one in begun:
         next(one, None)
+
+
+@pytest.fixture(scope="session")
+def serve() -> Callable[[FastAPI], Iterator[Live]]:
+    """`running`, for fixtures of other files."""
+    return running
 
 
 @pytest.fixture(scope="module")

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from starlette.concurrency import run_in_threadpool
 
 from mien.errors import NotAllowed, Overloaded
+from mien.serve.access import Caller
 from mien.serve.rekognition.desk import Asked, Desk
 from mien.serve.rekognition.members import INPUTS
 from mien.serve.rekognition.operations import OPERATIONS, Operation
 from mien.serve.rekognition.pictures import Wanted, look
 from mien.serve.rekognition.refusal import Refused
 from mien.serve.rekognition.shapes import Json
-from mien.serve.rekognition.signature import Claim, Headers, check, claimed
+from mien.serve.rekognition.signature import Headers, check, claimed
 
 if TYPE_CHECKING:
     from mien.serve.service import Service
@@ -28,30 +31,28 @@ class Counter:
     def __init__(self, service: Service) -> None:
         self._service, self._desk = service, Desk(service)
 
-    async def answer(self, headers: Headers, body: bytes) -> tuple[Asked, Json]:
-        """What was asked, and the answer. Raises MienError (see `refusal`)."""
-        asked, wanted = await run_in_threadpool(self._asked, headers, body)
+    async def answer(self, headers: Headers, body: bytes, known: Callable[[Caller], None]) -> Json:
+        """The answer; `known` is told who calls as soon as that is sure. Raises MienError (see `refusal`)."""
+        asked, wanted = await run_in_threadpool(self._asked, headers, body, known)
         if wanted is not None:
             pictures = await look(self._service, wanted)
-            asked = Asked(asked.operation, asked.caller, asked.region, asked.given, pictures)
-        return asked, await run_in_threadpool(self._answered, asked)
+            asked = replace(asked, pictures=pictures)
+        return await run_in_threadpool(self._answered, asked)
 
-    def _asked(self, headers: Headers, body: bytes) -> tuple[Asked, Wanted | None]:
+    def _asked(self, headers: Headers, body: bytes, known: Callable[[Caller], None]) -> tuple[Asked, Wanted | None]:
         claim = claimed(headers)
-        name, operation = _operation(headers)
-        asked = Asked(name, self._caller(claim, headers, body), claim.region)
-        if not asked.caller.may(operation.role):
-            raise NotAllowed(f"The key is a {asked.caller.role}'s, and {name} needs {operation.role}.")
-        asked = Asked(name, asked.caller, claim.region, INPUTS[name].read(_json(headers, body)))
-        return asked, None if operation.wanted is None else operation.wanted(self._desk, asked)
-
-    def _caller(self, claim: Claim, headers: Headers, body: bytes) -> Any:
         key = self._service.keys.numbered(claim.key)
         check(claim, self._service.keys.secret(key.id), headers, body)
+        known(key.caller)
         try:
-            return self._service.gate.admitted(key)
+            caller = self._service.gate.admitted(key)
         except Overloaded as error:  # the key's own rate or quota; a full queue is a ThrottlingException
             raise Refused("ProvisionedThroughputExceededException", error.message, error.remedy) from error
+        name, operation = _operation(headers)
+        if not caller.may(operation.role):
+            raise NotAllowed(f"The key is a {caller.role}'s, and {name} needs {operation.role}.")
+        asked = Asked(name, caller, claim.region, INPUTS[name].read(_json(headers, body)))
+        return asked, None if operation.wanted is None else operation.wanted(self._desk, asked)
 
     def _answered(self, asked: Asked) -> Json:
         answer = OPERATIONS[asked.operation].answer

@@ -28,7 +28,8 @@ from mien.types import OperatingPoint
 
 # (common logarithm of the false-match rate, similarity), rates falling
 _RATES = ((math.log10(0.5), 0.0), (-2.0, 60.0), (-3.0, 80.0), (-4.0, 90.0), (-5.0, 99.0))
-_TOP = 99.9  # of rates too small for the scale; only the same template has 100
+_TOP = 99.9  # what ever rarer matches come near to; only the same template has 100
+_STEP = 1e-4  # by which cosines of two anchors differ at least
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,7 @@ def rated(fmr: float) -> float:
     """The similarity that stands for a false-match rate."""
     place, (least, top) = math.log10(fmr), _RATES[-1]
     if place < least:
-        return min(_TOP, top + (least - place) * (_TOP - top))
+        return _TOP - (_TOP - top) * 10 ** (place - least)
     return _along(_RATES[::-1], place)
 
 
@@ -71,19 +72,21 @@ def scale(own: Sequence[OperatingPoint], card: Sequence[OperatingPoint]) -> Scal
 def _falling(points: Sequence[OperatingPoint]) -> list[tuple[float, float]]:
     """(rate, threshold) of what is known about cosines, rates falling while thresholds grow."""
     known: list[tuple[float, float]] = []
-    for point in sorted(points, key=lambda one: (-(one.fmr or 0), one.threshold)):
-        stands = point.score == "cosine" and point.fmr is not None and 0 < point.fmr < 0.5 and point.threshold < 1
-        if stands and (not known or (point.fmr < known[-1][0] and point.threshold > known[-1][1])):  # type: ignore[operator]
-            known.append((point.fmr, point.threshold))  # type: ignore[arg-type]
+    of_cosines = [(one.fmr, one.threshold) for one in points if one.score == "cosine" and one.fmr is not None]
+    for rate, threshold in sorted(of_cosines, key=lambda one: (-one[0], one[1])):
+        if not 0 < rate < 0.5 or threshold > 1 - _STEP:
+            continue
+        before, least = (rated(known[-1][0]), known[-1][1]) if known else (0.0, -1.0)
+        if rated(rate) > before + 1e-6 and threshold >= least + _STEP:
+            known.append((rate, threshold))
     return known
 
 
 def _anchors(known: Sequence[tuple[float, float]]) -> tuple[tuple[float, float], ...]:
     deviates = [NormalDist().inv_cdf(1 - rate) for rate, _ in known]
     slope, middle = np.polyfit(deviates, [threshold for _, threshold in known], 1)
-    zero = min(float(middle), known[0][1] - 1e-3) if slope > 0 else known[0][1] - 1e-3
-    anchors = [(max(-1.0, zero), 0.0), *((threshold, rated(rate)) for rate, threshold in known), (1.0, 100.0)]
-    return tuple(anchors)
+    zero = min(float(middle), known[0][1] - _STEP) if slope > 0 else known[0][1] - _STEP
+    return ((max(-1.0, zero), 0.0), *((threshold, rated(rate)) for rate, threshold in known), (1.0, 100.0))
 
 
 def _along(line: Sequence[tuple[float, float]], place: float) -> float:

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse
 
 from mien.errors import MienError, Overloaded
+from mien.serve.access import Caller
 from mien.serve.rekognition.refusal import kind_of, status_of
 from mien.serve.service import Here
 
@@ -27,16 +28,20 @@ class Answer(JSONResponse):
 async def rekognition(request: Request, service: Here) -> Answer:
     """One operation, named in X-Amz-Target. Every refusal has the protocol's shape, not that of /v1."""
     headers = {"x-amzn-RequestId": getattr(request.state, "request_id", "")}
+
+    def known(caller: Caller) -> None:
+        request.state.caller = caller
+
     try:
-        asked, found = await service.rekognition.answer(request.scope["headers"], await request.body())
+        found = await service.rekognition.answer(request.scope["headers"], await request.body(), known)
     except MienError as error:
-        if isinstance(error, Overloaded):
-            headers["Retry-After"] = str(math.ceil(error.after))
+        for one in (error, error.__cause__):
+            if isinstance(one, Overloaded):
+                headers["Retry-After"] = str(math.ceil(one.after))
         return _refusal(kind_of(error), str(error), headers)
     except Exception as error:  # told in the protocol's shape, and to the log in full
         log.error("internal error", exc_info=error)
         return _refusal("InternalServerError", "The service failed; the log has more under the request's id.", headers)
-    request.state.caller = asked.caller
     return Answer(found, 200, headers)
 
 
