@@ -176,10 +176,15 @@ def test_what_is_refused_before_any_work(photos: dict[str, Path], people: Path, 
     photo = shutil.copy(photos["obama"], tmp_path / "photo.png")
     (tmp_path / "link.jpg").symlink_to(photo)
     before = photo.read_bytes()
+    write_image(read_image(photo), tmp_path / "another.png")
+    (tmp_path / "another").mkdir()
+    shutil.copy(photo, tmp_path / "another" / "photo.png")
     for words, code in (
         ((photo, "-o", photo), 64),
         ((photo, "-o", tmp_path / "link.jpg"), 64),
         ((photo, "-o", tmp_path), 64),
+        ((photo, "-o", tmp_path / "another.png"), 64),  # an original too, though no source
+        ((photo, "-o", tmp_path / "another"), 64),
         ((photo, people, "-o", tmp_path / "one.jpg"), 64),
         ((photo, "-o", tmp_path / "none" / "out.jpg"), 66),
         ((photo, "-o", photo / "out"), 73),
@@ -201,7 +206,7 @@ def test_what_is_refused_before_any_work(photos: dict[str, Path], people: Path, 
         assert "Traceback" not in result.stderr
         assert "unforeseen" not in result.stderr
     assert photo.read_bytes() == before
-    assert {path.name for path in tmp_path.iterdir()} == {"photo.png", "link.jpg"}
+    assert {path.name for path in tmp_path.iterdir()} == {"photo.png", "link.jpg", "another.png", "another"}
 
 
 def test_a_video_without_pictures_or_cut_short_is_listed(photos: dict[str, Path], tmp_path: Path) -> None:

@@ -1,11 +1,11 @@
-"""Where an edited source goes: one file, or a folder with the sources' names; never over a source."""
+"""Where an edited source goes: one file, or a folder with the sources' names; never over a source or another original."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
 
-from mien.errors import CannotWrite, MediaNotFound, UsageError
+from mien.errors import CannotWrite, MediaNotFound, MienError, UsageError
 
 Sources = Sequence[str | Path]
 
@@ -13,8 +13,8 @@ Sources = Sequence[str | Path]
 def targets(out: str, sources: Sources, stills: Sequence[bool]) -> list[Path]:
     """One file per source. A suffix that cannot carry a mark becomes .jpg or .mp4.
 
-    Raises UsageError for one file and several sources, and where a source would be written over; MediaNotFound,
-    CannotWrite."""
+    Raises UsageError for one file and several sources, and where a source, or a file that no edit has made, would be
+    written over; MediaNotFound, CannotWrite."""
     given = Path(out)
     if given.suffix and not given.is_dir():
         if len(sources) > 1:
@@ -28,6 +28,11 @@ def targets(out: str, sources: Sources, stills: Sequence[bool]) -> list[Path]:
         if _is_one_of(target, sources):
             raise UsageError(
                 f"{target} is a source itself, and the original would be lost.", "Give -o another name or folder."
+            )
+        if target.exists() and not _was_edited(target):
+            raise UsageError(
+                f"{target} is there and is no earlier result of an edit.",
+                "Remove it, or give -o another name or folder.",
             )
     return found
 
@@ -56,3 +61,12 @@ def _in(folder: Path, sources: Sources, stills: Sequence[bool]) -> list[Path]:
 
 def _is_one_of(target: Path, sources: Sources) -> bool:
     return target.exists() and any(Path(source).exists() and target.samefile(source) for source in sources)
+
+
+def _was_edited(target: Path) -> bool:
+    from mien.media import read_mark
+
+    try:
+        return read_mark(target) is not None
+    except MienError:  # a folder, or no picture and no video
+        return False
