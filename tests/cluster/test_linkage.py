@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.cluster.hierarchy import fcluster, linkage
 
+from mien.cluster import linkage as linkage_module
 from mien.cluster.linkage import Bar, Node, agglomerate, candidates
 
 
@@ -43,6 +44,19 @@ def test_more_faces_than_candidates_are_kept_of() -> None:
     vectors = people(1, 3, 150, noise=0.3)
     groups = agglomerate(nodes_of(vectors), Bar(0.5, 0.5))
     assert sorted(map(len, groups)) == [150, 150, 150]
+
+
+@pytest.mark.parametrize("least", [-1.0, 0.0, 0.3, 0.7])
+def test_codes_name_the_same_candidates_as_products(least: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(9)
+    means = people(4, 40, 12) * rng.uniform(0.3, 0.95, (480, 1))  # a group's mean is shorter than its faces
+    means[7], means[100:110] = 0, means[99]
+    means = (np.rint(64 * means) / 64).astype(np.float32)  # whose products are exact, in any order
+    plain = candidates(means, least)
+    monkeypatch.setattr(linkage_module, "_CODED", 1)
+    monkeypatch.setattr(linkage_module, "kernel", lambda: "any")  # numpy's will do
+    coded = candidates(means, least)
+    assert len(plain[0]) and np.array_equal(plain, coded)
 
 
 def test_candidates_miss_no_pair() -> None:

@@ -3,7 +3,7 @@
 The mean cosine between the faces of two groups is the product of the sums of their vectors over the product of their
 sizes, so a group is one sum and one count, and no matrix of all pairs is ever held. Where two groups reach a mean of t,
 some two of their parts do (a mean never exceeds its largest term), so the pairs of nodes that reach the lowest bar are
-all the candidates there can be. They are found by exact products in blocks.
+all the candidates there can be. They are found by products in blocks, or by a scan of codes that misses none of them.
 
 One face that resembles two people does not join them: the others still do not resemble each other.
 """
@@ -11,18 +11,21 @@ One face that resembles two people does not join them: the others still do not r
 from __future__ import annotations
 
 import heapq
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mien.gallery.scan import candidates_many, encode, kernel
 from mien.types import F32
 
 F64 = NDArray[np.float64]
 
 NEAREST = 64  # candidates kept per node; the rounds make good what that leaves out
 _BLOCK = 1024  # nodes whose products with all others are held at a time
+_CODED = 2048  # nodes from which on they are searched by codes; below it, products of floats are over sooner
+_PROBES = 256  # nodes searched for at a time
 _ROUNDS = 20
 
 
@@ -94,22 +97,39 @@ def candidates(means: F32, least: float) -> tuple[NDArray[np.intp], NDArray[np.i
     """Pairs i < j of (m, D) mean vectors whose product reaches `least`; of each row, the `NEAREST` at most.
 
     Float32 products are off by about 1e-6; the caller scores again."""
-    rows, columns = [], []
+    near = _by_codes if len(means) >= _CODED and kernel() != "numpy" else _by_products
+    found = [np.empty(0, np.int64)]
+    for first, second in near(means, least):
+        found.append(np.minimum(first, second) * len(means) + np.maximum(first, second))
+    pairs = np.unique(np.concatenate(found))
+    return pairs // max(1, len(means)), pairs % max(1, len(means))
+
+
+def _by_products(means: F32, least: float) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    """(rows, whom they are near to) by products of all with all."""
     for start in range(0, len(means), _BLOCK):
         scores = means[start : start + _BLOCK] @ means.T
         own = np.arange(len(scores))
         scores[own, start + own] = -2
         if scores.shape[1] > NEAREST:
             bound = np.partition(scores, -NEAREST, axis=1)[:, -NEAREST]
-            near = scores >= np.maximum(bound, least)[:, None]
+            row, column = np.nonzero(scores >= np.maximum(bound, least)[:, None])
         else:
-            near = scores >= least
-        row, column = np.nonzero(near)
-        rows.append(row + start)
-        columns.append(column)
-    first, second = np.concatenate([*rows, []]).astype(np.intp), np.concatenate([*columns, []]).astype(np.intp)
-    pairs = np.unique(np.minimum(first, second) * len(means) + np.maximum(first, second))
-    return pairs // max(1, len(means)), pairs % max(1, len(means))
+            row, column = np.nonzero(scores >= least)
+        yield row + start, column
+
+
+def _by_codes(means: F32, least: float) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    """The same by a scan of short codes, which leaves out no row that is among the nearest."""
+    codes = encode(means)
+    for start in range(0, len(means), _PROBES):
+        found = candidates_many(codes, means[start : start + _PROBES], NEAREST + 1, least)  # the row itself is one
+        for row, (columns, _) in enumerate(found, start):
+            others = columns[columns != row]
+            scores = means[others] @ means[row]
+            bound = np.partition(scores, -NEAREST)[-NEAREST] if len(scores) > NEAREST else least
+            others = others[scores >= max(bound, least)]
+            yield np.full(len(others), row), others
 
 
 def _merged(nodes: Sequence[Node], bar: Bar) -> list[list[int]]:
