@@ -80,12 +80,12 @@ def test_one_that_fails_does_not_keep_the_others(
 
 def test_days_for_all_and_a_date_of_ones_own() -> None:
     enrolled = "2026-01-01T00:00:00+00:00"
-    someone = Person("a", 1, metadata={}, enrolled=enrolled)
+    someone = Person("a", 1, 0, metadata={}, enrolled=enrolled)
     assert retention.ends(someone, 0) is None
     assert retention.ends(someone, 30) == datetime(2026, 1, 31, tzinfo=UTC)
-    own = Person("a", 1, metadata={"expires": "2027-01-01"}, enrolled=enrolled)
+    own = Person("a", 1, 0, metadata={"expires": "2027-01-01"}, enrolled=enrolled)
     assert retention.ends(own, 30) == datetime(2027, 1, 2, tzinfo=UTC)  # that day is the last
-    exact = Person("a", 1, metadata={"expires": "2027-01-01T12:00:00+02:00"}, enrolled=enrolled)
+    exact = Person("a", 1, 0, metadata={"expires": "2027-01-01T12:00:00+02:00"}, enrolled=enrolled)
     assert retention.ends(exact, 0) == datetime(2027, 1, 1, 10, tzinfo=UTC)
 
 

@@ -154,6 +154,8 @@ def test_things_of_the_same_names_are_two_things(world: World, stubs: ModuleType
 
 
 def test_a_cursor_is_worth_nothing_elsewhere(world: World) -> None:
+    world.http.get("/v1/keys", headers=world.owner)
+    world.app.state.service.log.flush()
     for path in ("/v1/galleries", "/v1/log"):
         cursor = world.http.get(path, params={"limit": 1}, headers=world.owner).json()["next"]
         assert cursor
