@@ -23,11 +23,12 @@ def names(folder: Path | None) -> list[str]:
 
 
 def place(folder: Path | None, name: str) -> Path:
-    """Where a data set is. A name only: nothing above or beside `folder` can be meant. Raises UsageError, NotFound."""
+    """Where a data set is. A name only: nothing above or beside `folder` can be meant; what an operator links there may be
+    elsewhere. Raises UsageError, NotFound."""
     if folder is None:
         raise UsageError("The operator has set no folder of data sets.", "Set `datasets`.")
     plain = _NAME.fullmatch(name) and not name.startswith(".")
     path = folder / name if plain else folder
-    if not plain or not path.is_dir() or path.resolve().parent != folder.resolve():
+    if not plain or not path.is_dir():
         raise NotFound(f"There is no data set {name[:60]!r}.", "See which there are at /v1/audits.")
     return path
