@@ -10,7 +10,6 @@ from types import ModuleType
 from typing import Any
 from urllib.parse import quote
 
-import pytest
 from fastapi.testclient import TestClient
 from PIL import Image
 
@@ -77,7 +76,8 @@ def test_pages_hold_everybody_once_and_cursors_fit_their_list_only(
             break
         last = cursor
     assert seen == sorted(names)
-    assert [one["subject"] for one in http.get(S, params={"containing": "ä01"}).json()["items"]] == ["Ä010", "Ä011", "Ä013", "Ä014", "Ä016", "Ä017", "Ä019"]  # fmt: skip
+    found = http.get(S, params={"containing": "ä01"}).json()["items"]
+    assert [one["subject"] for one in found] == [f"Ä01{n}" for n in (0, 1, 3, 4, 6, 7, 9)]
     http.post("/v1/galleries", json={"name": "other"})
     elsewhere = key("reader", "another")
     service.galleries.create("another", "people")
@@ -139,11 +139,19 @@ def test_three_kinds_of_body_enrol_alike(http: TestClient, people: str, stubs: M
 
 def test_a_field_that_cannot_be(http: TestClient, people: str, stubs: ModuleType) -> None:
     for field, value, status in [
-        ("expires", "2001-01-01", 422), ("expires", "soon", 422), ("expires", "2027-13-01", 422), ("consent", " ", 422),
-        ("consent", "x" * 1001, 422), ("metadata", "{", 422), ("metadata", "[1]", 422), ("keep_images", "maybe", 400),
-        ("metadata", '{"expires": "never"}', 422), ("metadata", '{"purpose": 7}', 422), ("color", "red", 400),
+        ("expires", "2001-01-01", 422),
+        ("expires", "soon", 422),
+        ("expires", "2027-13-01", 422),
+        ("consent", " ", 422),
+        ("consent", "x" * 1001, 422),
+        ("metadata", "{", 422),
+        ("metadata", "[1]", 422),
+        ("keep_images", "maybe", 400),
+        ("metadata", '{"expires": "never"}', 422),
+        ("metadata", '{"purpose": 7}', 422),
+        ("color", "red", 400),
         ("metadata", json.dumps({"x": "y" * 70_000}), 422),
-    ]:  # fmt: skip
+    ]:
         for method, path in (("POST", at("ana", "samples")), ("PUT", at("ana"))):
             answer = http.request(method, path, files={"image": stubs.picture(stubs.RED)}, data={field: value})
             assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json"), value[
@@ -152,10 +160,9 @@ def test_a_field_that_cannot_be(http: TestClient, people: str, stubs: ModuleType
     assert http.get(at("ana")).status_code == 404
 
 
-def test_crops_are_kept_when_wanted(
-    make_app: Callable[..., Any], stubs: ModuleType, http: TestClient, people: str
-) -> None:
-    assert http.post(at("no", "samples"), files={"image": stubs.picture(stubs.RED)}, data={"keep_images": "false"}).json()["added"] == 1  # fmt: skip
+def test_crops_are_kept_when_wanted(http: TestClient, people: str, stubs: ModuleType) -> None:
+    without = {"files": {"image": stubs.picture(stubs.RED)}, "data": {"keep_images": "false"}}
+    assert http.post(at("no", "samples"), **without).json()["added"] == 1
     (sample,) = http.get(at("no", "samples")).json()["items"]
     assert sample["image_kept"] is False
     assert "vector" not in sample["template"]
@@ -165,17 +172,21 @@ def test_crops_are_kept_when_wanted(
     picture = http.get(at("yes", "thumbnail"), params={"size": 32})
     assert picture.headers["cache-control"] == "private, no-store"
     assert Image.open(io.BytesIO(picture.content)).size == (32, 32)
-    crop = Image.open(io.BytesIO(http.get(at("yes", "samples", http.get(at("yes", "samples")).json()["items"][0]["id"], "image")).content))  # fmt: skip
+    number = http.get(at("yes", "samples")).json()["items"][0]["id"]
+    crop = Image.open(io.BytesIO(http.get(at("yes", "samples", number, "image")).content))
     assert crop.format == "JPEG"
     assert abs(crop.getpixel((crop.width // 2, crop.height // 2))[2] - 220) < 8  # blue
 
 
 def test_notes_are_merged_and_care_outlives_other_notes(http: TestClient, enrol: Enrol, stubs: ModuleType) -> None:
-    enrol("ana", stubs.RED, consent="form 7", expires="2999-01-01", metadata={"badge": 1})
-    assert http.patch(at("ana"), json={"metadata": {"badge": None, "floor": 2}}).json()["metadata"] == {"consent": "form 7", "expires": "2999-01-01", "floor": 2}  # fmt: skip
+    care = {"consent": "form 7", "expires": "2999-01-01"}
+    enrol("ana", stubs.RED, metadata={"badge": 1}, **care)
+    changed = http.patch(at("ana"), json={"metadata": {"badge": None, "floor": 2}})
+    assert changed.json()["metadata"] == care | {"floor": 2}
     enrol("ana", stubs.RED, 5, metadata={"badge": 9})
-    assert http.get(at("ana")).json()["metadata"] == {"badge": 9, "consent": "form 7", "expires": "2999-01-01"}
-    assert http.patch(at("ana"), json={"expires": None, "purpose": "door"}).json()["metadata"] == {"badge": 9, "consent": "form 7", "purpose": "door"}  # fmt: skip
+    assert http.get(at("ana")).json()["metadata"] == care | {"badge": 9}
+    changed = http.patch(at("ana"), json={"expires": None, "purpose": "door"})
+    assert changed.json()["metadata"] == {"badge": 9, "consent": "form 7", "purpose": "door"}
     assert http.patch(at("ana"), json={"expires": "1999-01-01"}).status_code == 422
     assert http.patch(at("ana"), json={"colour": "red"}).status_code == 422
     assert http.patch(at("nobody"), json={"purpose": "door"}).json()["type"] == "UnknownSubject"
@@ -201,7 +212,9 @@ def test_a_new_name(http: TestClient, service: Service, enrol: Enrol, stubs: Mod
     before = service.galleries.open("default", "people").person("ana")
     assert http.patch(at("ana"), json={"subject": "ben"}).status_code == 409
     answer = http.patch(at("ana"), json={"subject": "Ána / 2", "metadata": {"floor": 3}})
-    assert answer.json() == {"subject": "Ána / 2", "samples": 2, "images": 2, "metadata": {"badge": 1, "floor": 3}, "enrolled": before.enrolled}  # fmt: skip
+    notes = {"badge": 1, "floor": 3}
+    told = {"subject": "Ána / 2", "samples": 2, "images": 2, "metadata": notes, "enrolled": before.enrolled}
+    assert answer.json() == told
     assert http.get(at("ana")).status_code == 404
     found = http.post("/v1/galleries/people/identify", files={"image": stubs.picture(stubs.RED)}).json()["decisions"]
     assert found[0]["subject"] == "Ána / 2"
@@ -209,7 +222,12 @@ def test_a_new_name(http: TestClient, service: Service, enrol: Enrol, stubs: Mod
 
 def test_one_sample_goes_and_the_last_takes_the_person_along(http: TestClient, enrol: Enrol, stubs: ModuleType) -> None:
     first, second = enrol("ana", stubs.RED, 1, 2)["samples"]
-    assert http.delete(at("ana", "samples", first)).json() == {"subject": "ana", "sample": first, "left": 1, "receipt": None}  # fmt: skip
+    assert http.delete(at("ana", "samples", first)).json() == {
+        "subject": "ana",
+        "sample": first,
+        "left": 1,
+        "receipt": None,
+    }
     assert http.delete(at("ana", "samples", first)).json()["type"] == "NotFound"
     told = http.delete(at("ana", "samples", second)).json()
     assert (told["left"], told["receipt"]["samples"]) == (0, 1)
