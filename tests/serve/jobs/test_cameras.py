@@ -104,18 +104,14 @@ def test_a_camera_that_is_not_there(make_app: Callable[..., FastAPI], stubs: Mod
         assert client.get(f"/v1/jobs/{job}").json()["problem"]["detail"].startswith("rtsp://127.0.0.1:9/door")
 
 
-@pytest.mark.parametrize(
-    "source", ["rtsp://127.0.0.2:554/", "/etc/passwd", "file:///etc/passwd", "camera:0", "tcp://127.0.0.1:80"]
-)
-def test_a_source_that_is_not_listed_is_refused_at_once(
-    make_app: Callable[..., FastAPI], stubs: ModuleType, source: str
-) -> None:
+def test_a_source_that_is_not_listed_is_refused_at_once(make_app: Callable[..., FastAPI]) -> None:
     app = make_app(sources=("rtsp://127.0.0.1/",))
     with TestClient(app) as client:
         client.headers["authorization"] = "Bearer " + app.state.service.keys.make("tests", "operator", "default")
         app.state.service.galleries.create("default", "people")
-        made = client.post("/v1/jobs", json={"kind": "video", "gallery": "people", "source": source})
-        assert made.status_code in (400, 403)
+        for source in ("rtsp://127.0.0.2:554/", "/etc/passwd", "file:///etc/passwd", "camera:0", "tcp://127.0.0.1:80"):
+            made = client.post("/v1/jobs", json={"kind": "video", "gallery": "people", "source": source})
+            assert made.status_code in (400, 403)
         assert client.get("/v1/jobs").json()["items"] == []
 
 

@@ -18,8 +18,10 @@ from mien.serve.service import Service
 DIMENSION = 16
 
 
-def _filled(service: Service, people: int, each: int, seed: int = 0, spread: float = 0.35) -> dict[str, list[Any]]:
-    """Gallery "crowd" of random people; returns the vectors by name."""
+def _filled(
+    service: Service, people: int, each: int, seed: int = 0, spread: float = 0.35, name: str = "crowd"
+) -> dict[str, list[Any]]:
+    """A gallery of random people; returns the vectors by name."""
     rng = np.random.default_rng(seed)
     held: dict[str, list[Any]] = {}
     for number in range(people):
@@ -27,7 +29,7 @@ def _filled(service: Service, people: int, each: int, seed: int = 0, spread: flo
         vectors = middle / np.linalg.norm(middle) + spread * rng.normal(size=(each, DIMENSION)) / np.sqrt(DIMENSION)
         unit = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
         held[f"p{number:04}"] = list(unit)
-    gallery = service.galleries.create("default", "crowd")
+    gallery = service.galleries.create("default", name)
     gallery.enrol_many(
         [(name, [Sample(Template(one, "colours")) for one in several]) for name, several in held.items()]
     )
@@ -76,14 +78,12 @@ def test_the_point_in_use_is_that_of_identify(http: TestClient, service: Service
     assert promised == sorted(promised, reverse=True)
 
 
-@pytest.mark.parametrize(
-    ("people", "each", "word"), [(0, 0, "0 people"), (1, 2, "1 people"), (5, 1, "second"), (5, 2, "rough")]
-)
-def test_few_people_are_told_to_be_few(http: TestClient, service: Service, people: int, each: int, word: str) -> None:
-    _filled(service, people, each)
-    found = http.get("/v1/galleries/crowd/thresholds").json()
-    assert any(word in note for note in found["notes"])
-    assert bool(found["det"]) == (people == 5 and each == 2)
+def test_few_people_are_told_to_be_few(http: TestClient, service: Service) -> None:
+    for people, each, word in ((0, 0, "0 people"), (1, 2, "1 people"), (5, 1, "second"), (5, 2, "rough")):
+        _filled(service, people, each, name=f"g{people}{each}")
+        found = http.get(f"/v1/galleries/g{people}{each}/thresholds").json()
+        assert any(word in note for note in found["notes"])
+        assert bool(found["det"]) == (people == 5 and each == 2)
 
 
 def test_a_large_gallery_is_sampled_the_same_each_time(http: TestClient, service: Service) -> None:
