@@ -66,6 +66,7 @@ def _ended(service: Service, caller: Caller, one: Erasure) -> Erasure:
     service.policies.drop(tenant, name)
     service.review.drop(tenant, name)
     service.doubles.drop((tenant, name))
+    service.rekognition.drop(tenant, name)
     service.log.add(caller, "gallery.drop", durable=True, gallery=name, samples=one.samples, receipt=one.id)
     service.receipts.end(tenant, one)
     with service.records.change() as db:

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from botocore.exceptions import ClientError
+from fastapi.testclient import TestClient
+
+from mien import Sample, Template, open_gallery
 
 
 def test_a_collection_is_made_described_listed_and_deleted(aws: Any, live: Any, stubs: Any) -> None:
@@ -34,6 +39,40 @@ def test_a_collection_of_the_same_name_begins_anew(aws: Any) -> None:
     aws.delete_collection(CollectionId="again")
     aws.create_collection(CollectionId="again")
     assert aws.list_users(CollectionId="again")["Users"] == []
+
+
+def test_a_gallery_that_is_dropped_otherwise_takes_its_users_along(live: Any, aws: Any) -> None:
+    aws.create_collection(CollectionId="both-ways")
+    aws.create_user(CollectionId="both-ways", UserId="ana")
+    key = live.service.keys.make("rest", "admin", "default")
+    http = TestClient(live.app, headers={"authorization": f"Bearer {key}"})
+    assert "both-ways" in [one["name"] for one in http.get("/v1/galleries").json()["items"]]
+    assert http.delete("/v1/galleries/both-ways").status_code == 200
+    with pytest.raises(aws.exceptions.ResourceNotFoundException):
+        aws.list_users(CollectionId="both-ways")
+    http.post("/v1/galleries", json={"name": "both-ways"})
+    assert aws.list_users(CollectionId="both-ways")["Users"] == []
+    assert "CreationTimestamp" not in aws.describe_collection(CollectionId="both-ways")
+
+
+def test_the_operators_gallery_is_a_collection_that_stays(serving: Any, stubs: Any, tmp_path: Path) -> None:
+    open_gallery(tmp_path / "staff.db").close()
+    client = serving(stubs.engine(), galleries=(str(tmp_path / "staff.db"),)).client()
+    assert client.list_collections()["CollectionIds"] == ["staff"]
+    assert client.index_faces(CollectionId="staff", Image={"Bytes": stubs.picture(stubs.RED)})["FaceRecords"]
+    with pytest.raises(client.exceptions.AccessDeniedException, match="operator"):
+        client.delete_collection(CollectionId="staff")
+
+
+def test_a_collection_of_another_model_is_refused(live: Any, aws: Any, collection: str, stubs: Any) -> None:
+    gallery = live.service.galleries.open("default", collection)
+    gallery.enrol("ana", [Sample(Template(np.eye(8, dtype=np.float32)[0], "another"))])
+    for refused in (aws.index_faces, aws.search_faces_by_image, aws.search_users_by_image):
+        with pytest.raises(aws.exceptions.InvalidParameterException, match="migrate"):
+            refused(CollectionId=collection, Image={"Bytes": stubs.picture(stubs.RED)})
+    other = aws.describe_collection(CollectionId=collection)["FaceModelVersion"]
+    aws.create_collection(CollectionId=f"{collection}-2")
+    assert other != aws.describe_collection(CollectionId=f"{collection}-2")["FaceModelVersion"]
 
 
 def test_refusals(aws: Any, collection: str) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +80,32 @@ def test_a_picture_with_too_many_pixels(serving: Any, stubs: Any) -> None:
     with pytest.raises(small.exceptions.ImageTooLargeException):
         small.detect_faces(Image={"Bytes": stubs.picture(stubs.RED, stubs.BLUE)})
     assert small.detect_faces(Image={"Bytes": stubs.picture(stubs.RED)})["FaceDetails"]
+
+
+@pytest.mark.parametrize("pixels", [1, 50_000_000])  # one picture held at a time, and all
+def test_requests_at_once_go_through_the_models_together(
+    serving: Any, stubs: Any, monkeypatch: pytest.MonkeyPatch, pixels: int
+) -> None:
+    engine = stubs.engine()
+    detect = engine.detector.detect
+    monkeypatch.setattr(stubs.Colours, "detect", lambda _, frames: time.sleep(0.1) or detect(frames))
+    monkeypatch.setattr("mien.serve.rekognition.pictures._PIXELS", pixels)
+    live = serving(engine, threads=1)
+    client = live.client(max_pool_connections=8)
+    client.create_collection(CollectionId="many")
+    colours = [(250, 30 * number, 10) for number in range(8)]
+
+    def index(colour: tuple[int, int, int]) -> str:
+        found = client.index_faces(CollectionId="many", Image={"Bytes": stubs.picture(colour)})
+        number: str = found["FaceRecords"][0]["Face"]["FaceId"]
+        return number
+
+    with ThreadPoolExecutor(8) as pool:
+        numbers = list(pool.map(index, colours))
+    assert max(live.service.lines.sizes) > 1
+    for colour, number in zip(colours, numbers, strict=True):
+        found = client.search_faces_by_image(CollectionId="many", Image={"Bytes": stubs.picture(colour)}, MaxFaces=1)
+        assert found["FaceMatches"][0]["Face"]["FaceId"] == number
 
 
 def jpeg(pixels: Any) -> dict[str, bytes]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mien.errors import Conflict, InputError
+from mien.serve.dropping import dropped
 from mien.serve.rekognition.desk import Asked, Desk, size
 from mien.serve.rekognition.refusal import Refused, invalid
 from mien.serve.rekognition.shapes import Json
@@ -53,10 +54,10 @@ def list_collections(desk: Desk, asked: Asked) -> Json:
 def delete_collection(desk: Desk, asked: Asked) -> Json:
     """The collection with everybody in it; a receipt stays."""
     desk.gallery(asked)
-    desk.service.gate.again(asked.caller)
-    gone = desk.service.galleries.destroy(asked.caller.tenant, asked.collection)
-    desk.book.end(asked.caller.tenant, asked.collection)
-    desk.note(asked, "gallery.drop", durable=True, people=gone.people)
+    try:
+        dropped(desk.service, asked.caller, asked.collection)  # which tells `Counter.drop`, and the log
+    except Conflict as error:  # it belongs to the operator, or is being migrated
+        raise Refused("AccessDeniedException", error.message, error.remedy) from error
     return {"StatusCode": 200}
 
 

@@ -39,6 +39,10 @@ class Counter:
             asked = replace(asked, pictures=pictures)
         return await run_in_threadpool(self._answered, asked)
 
+    def drop(self, tenant: str, gallery: str) -> None:
+        """Forget users and all else about a gallery that goes."""
+        self._desk.book.end(tenant, gallery)
+
     def _asked(self, headers: Headers, body: bytes, known: Callable[[Caller], None]) -> tuple[Asked, Wanted | None]:
         claim = claimed(headers)
         key = self._service.keys.numbered(claim.key)

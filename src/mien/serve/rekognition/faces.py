@@ -164,7 +164,7 @@ def search_faces_by_image(desk: Desk, asked: Asked) -> Json:
     assert seen.template is not None
     matches = _matches(desk, asked, gallery, [seen.template])
     return {
-        "SearchedFaceBoundingBox": bounding_box(seen.face),
+        "SearchedFaceBoundingBox": bounding_box(seen),
         "SearchedFaceConfidence": percent(seen.face.score),
         "FaceMatches": matches,
         "FaceModelVersion": desk.version(gallery),

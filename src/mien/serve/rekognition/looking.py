@@ -54,7 +54,7 @@ def compare_faces(desk: Desk, asked: Asked) -> Json:
     desk.note(asked, "verify", faces=len(target), matches=sum(score >= least for score, _ in scored))
     return {
         "SourceImageFace": {
-            "BoundingBox": bounding_box(source[0].face),
+            "BoundingBox": bounding_box(source[0]),
             "Confidence": percent(source[0].face.score),
         },
         "FaceMatches": [

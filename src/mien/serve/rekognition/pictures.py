@@ -7,8 +7,10 @@ one above which no part of the picture is found wanting. NONE is no bar."""
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from mien import media
 from mien.decide import Policy
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
 MOST = 100  # faces of one picture that are looked at, largest first
 BARS = {"NONE": 0.0, "AUTO": Policy().floor, "LOW": Policy().floor, "MEDIUM": Policy().quality, "HIGH": 0.9}
 DARK = 60.0  # mean luma of a face, 0..255, under which a lack of contrast is a lack of light
+_PIXELS = 50_000_000  # of the pictures that are held at once, about
+_NOTHING = Frame(np.zeros((1, 1, 3), np.uint8))
 _WANTING = 0.9  # a component under this is a reason
 _REASONS = {"size": "SMALL_BOUNDING_BOX", "sharpness": "LOW_SHARPNESS", "pose": "EXTREME_POSE"}
 
@@ -33,11 +37,12 @@ _REASONS = {"size": "SMALL_BOUNDING_BOX", "sharpness": "LOW_SHARPNESS", "pose": 
 class Seen:
     """One face of a picture. measures: None where the five points lie as on no face."""
 
-    face: Face
+    face: Face  # once it is looked at, of a frame without pixels
     measures: Measures | None
     quality: float  # 0..1
     emotions: Reading | None = None
     template: Template | None = None  # only of faces that were picked
+    size: tuple[int, int] = (1, 1)  # width and height of the picture in px
 
     def passes(self, bar: str) -> bool:
         """Whether its quality reaches a bar."""
@@ -86,20 +91,29 @@ async def look(service: Service, wanted: Wanted) -> list[Picture]:
 
 
 def looked(service: Service, all_wanted: Sequence[Wanted]) -> list[list[Picture] | MienError]:
-    """`look` for several requests; all faces that they pick go through the embedder together."""
-    found = [_or_error(_pictures, service, one) for one in all_wanted]
-    picked = [
-        seen
-        for one, pictures in zip(all_wanted, found, strict=True)
-        if isinstance(pictures, list)
-        for seen in one.pick(pictures)
-        if seen.measures is not None
-    ]
-    if picked:
-        templates = service.engine.embedder.embed([seen.face for seen in picked])
-        for seen, template in zip(picked, templates, strict=True):
-            seen.template = Template(template.vector, template.space, seen.quality)
+    """`look` for several requests; the faces that they pick go through the embedder together, as far as memory allows."""
+    found: list[list[Picture] | MienError] = []
+    held: list[tuple[Wanted, list[Picture]]] = []
+    for one in all_wanted:
+        pictures = _or_error(_pictures, service, one)
+        found.append(pictures)
+        if isinstance(pictures, list):
+            held.append((one, pictures))
+        if sum(face.size[0] * face.size[1] for _, some in held for each in some for face in each[:1]) >= _PIXELS:
+            _embed(service, held)
+            held = []
+    _embed(service, held)
     return found
+
+
+def _embed(service: Service, held: Sequence[tuple[Wanted, list[Picture]]]) -> None:
+    """Templates of the faces that are picked. The pixels are let go."""
+    picked = [seen for one, pictures in held for seen in one.pick(pictures) if seen.measures is not None]
+    templates = service.engine.embedder.embed([seen.face for seen in picked]) if picked else []
+    for seen, template in zip(picked, templates, strict=True):
+        seen.template = Template(template.vector, template.space, seen.quality)
+    for seen in (one for _, pictures in held for each in pictures for one in each):
+        seen.face = replace(seen.face, frame=_NOTHING)
 
 
 def _or_error(function: Callable[..., Any], *given: Any) -> Any:
@@ -132,4 +146,4 @@ def _seen(service: Service, face: Face, emotions: bool) -> Seen:
     except InputError:  # the points lie as on no face
         measures, quality = None, 0.0
     expression = judged(service.judge("expression"), clip)[0] if emotions else None
-    return Seen(face, measures, quality, expression)
+    return Seen(face, measures, quality, expression, size=(face.frame.width, face.frame.height))

@@ -10,7 +10,7 @@ from typing import Any
 
 from mien.judge.quality import components
 from mien.serve.rekognition.pictures import Seen
-from mien.types import Face, Reading
+from mien.types import Reading
 
 Json = dict[str, Any]
 
@@ -27,10 +27,9 @@ _EMOTIONS = {
 }
 
 
-def bounding_box(face: Face) -> Json:
+def bounding_box(seen: Seen) -> Json:
     """The box in parts of the picture's width and height; it may reach beyond the picture."""
-    x0, y0, x1, y1 = (float(one) for one in face.box)
-    width, height = face.frame.width, face.frame.height
+    (x0, y0, x1, y1), (width, height) = (float(one) for one in seen.face.box), seen.size
     parts = {"Width": (x1 - x0) / width, "Height": (y1 - y0) / height, "Left": x0 / width, "Top": y0 / height}
     return {name: round(value, 6) for name, value in parts.items()}
 
@@ -43,9 +42,9 @@ def percent(share: float) -> float:
 def compared_face(seen: Seen) -> Json:
     """A ComparedFace: all that is read off a face without a further judge."""
     face, measures = seen.face, seen.measures
-    spots = [(round(float(x) / face.frame.width, 6), round(float(y) / face.frame.height, 6)) for x, y in face.points]
+    spots = [(round(float(x) / seen.size[0], 6), round(float(y) / seen.size[1], 6)) for x, y in face.points]
     shown: Json = {
-        "BoundingBox": bounding_box(face),
+        "BoundingBox": bounding_box(seen),
         "Confidence": percent(face.score),
         "Landmarks": [{"Type": kind, "X": x, "Y": y} for kind, (x, y) in zip(_LANDMARKS, spots, strict=True)],
     }
@@ -98,7 +97,7 @@ def _number(value: Any) -> bool:
 def noted(seen: Seen, image: str, external: str | None) -> Json:
     """What the gallery keeps of a face that is indexed, under the protocol's names."""
     shown: Json = {
-        "BoundingBox": bounding_box(seen.face),
+        "BoundingBox": bounding_box(seen),
         "ImageId": image,
         "Confidence": percent(seen.face.score),
     }
