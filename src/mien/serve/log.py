@@ -10,6 +10,7 @@ import json
 import logging
 import threading
 import time
+import unicodedata
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
@@ -106,7 +107,7 @@ class Log:
 
     def alias(self, tenant: str, gallery: str, subject: str) -> str:
         """What stands in the log in place of a subject's name."""
-        text = json.dumps([tenant, gallery, subject]).encode()
+        text = json.dumps([tenant, gallery, unicodedata.normalize("NFC", subject.strip())]).encode()
         return "~" + hmac.digest(self._master, b"mien alias " + text, "sha256").hex()[:24]
 
     def forget(self, alias: str) -> None:

@@ -1,13 +1,13 @@
 """How long people are kept: each one's own date, or so many days for all; a pass now and then erases who is due.
 
-Care for a person stands in the metadata, under three names: `consent` and `purpose` (text), `expires` (ISO 8601)."""
+Care for a person stands in the metadata: `consent` and `purpose` (text), `expires` (see `people.cared`)."""
 
 from __future__ import annotations
 
 import logging
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from mien.serve.service import Service
     from mien.types import Person
 
-CARE = ("consent", "purpose", "expires")
-_LONGEST = 1000  # characters of each
 _PAGE = 1000  # people looked at in one go
 _FIRST = 10.0  # s after the start until the first look
 _LEFT = 60.0  # s after which an erasure that is not ended is taken for cut off
@@ -51,20 +49,6 @@ class Pass:
     unreadable: list[Due] = field(default_factory=list)  # whose `expires` is no date: kept, and to be mended
     failures: list[tuple[str, MienError]] = field(default_factory=list)  # (gallery or gallery/subject, why)
     halt: threading.Event = field(default_factory=threading.Event)  # ends it before the next person
-
-
-def care(metadata: Mapping[str, Any]) -> None:
-    """Check what metadata say about consent, purpose and expiry. Raises InputError."""
-    for name in CARE:
-        value = metadata.get(name)
-        if value is None:
-            continue
-        if not isinstance(value, str) or not 1 <= len(value) <= _LONGEST:
-            raise InputError(
-                f"{name!r} is no text of 1 to {_LONGEST} characters.", "Write it as text, or leave it out."
-            )
-    if metadata.get("expires") is not None and moment(metadata["expires"]) is None:
-        raise InputError(f"{metadata['expires'][:40]!r} is no date.", "Write `expires` such as 2027-06-30.")
 
 
 def moment(text: Any) -> datetime | None:

@@ -233,3 +233,21 @@ def test_rotation_over_http(http: TestClient, app: FastAPI) -> None:
         assert http.get("/v1/session", headers={"x-api-key": one["key"]}).status_code == 200
     assert http.post("/v1/keys", json={"name": "x", "role": "root"}).status_code == 422
     assert http.post("/v1/keys", json={"name": "x", "expires": "soon"}).json()["type"] == "InputError"
+
+
+def test_a_change_under_a_key_for_once_counts_once(http: TestClient, service: Service) -> None:
+    mine = {"authorization": "Bearer " + service.keys.make("a", "admin", "default", Terms(quota=2))}
+    for number_ in range(2):
+        answer = http.post(
+            "/v1/galleries", json={"name": f"g{number_}"}, headers=mine | {"idempotency-key": str(number_)}
+        )
+        assert answer.status_code == 201
+    assert http.get("/v1/galleries", headers=mine).status_code == 429
+
+
+def test_a_revoked_key_is_not_even_told_what_it_was_told_before(http: TestClient, service: Service) -> None:
+    text = service.keys.make("a", "admin", "default")
+    mine = {"authorization": f"Bearer {text}", "idempotency-key": "once"}
+    assert http.post("/v1/galleries", json={"name": "doors"}, headers=mine).status_code == 201
+    service.keys.revoke(number(text))
+    assert http.post("/v1/galleries", json={"name": "doors"}, headers=mine).status_code == 401
