@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -56,6 +58,23 @@ def on_milvus(have: Pictures, folder: Path) -> list[str]:
     return [f"milvus://127.0.0.1:{port}/people"]
 
 
+def at_service(have: Pictures, folder: Path) -> list[str]:
+    """The address of a service that answers from a thread of this process, an admin's key, and three portraits."""
+    uvicorn = pytest.importorskip("uvicorn", reason="uvicorn is absent")
+    pytest.importorskip("boto3", reason="boto3 is absent")
+    from mien.serve.app import build
+    from mien.serve.settings import Settings
+
+    app = build(Settings(data=folder / "service"))
+    listening = socket.create_server(("127.0.0.1", 0))
+    server = uvicorn.Server(uvicorn.Config(app, log_level="error", ws="none"))
+    threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True).start()
+    SERVERS.append(listening)
+    key = app.state.service.keys.make("example", "admin", "default")
+    portraits = [str(have[name]) for name in ("obama", "obama2", "biden")]
+    return [f"http://127.0.0.1:{listening.getsockname()[1]}", key, *portraits]
+
+
 # An example: its arguments, words it prints, words it must not print.
 RUNS: Mapping[str, tuple[Callable[[Pictures, Path], list[str]], Sequence[str], Sequence[str]]] = {
     "migration.py": (
@@ -70,6 +89,11 @@ RUNS: Mapping[str, tuple[Callable[[Pictures, Path], list[str]], Sequence[str], S
         lambda have, folder: [str(folder)],
         ["bars: of 29 requirements", "not stated: ", "report.html"],
         ["nan"],
+    ),
+    "rekognition_client.py": (
+        at_service,
+        ["indexed obama left out: 0", "face: obama", "user: obama", "Ana and Ben: 0 matches, 1", "faces: [1, 1]"],
+        ["face: biden", "user: biden"],
     ),
     "filters.py": (named(), ["20 of 300 people", "among them: person 40"], ["others: person 40"]),
     "cluster.py": (
