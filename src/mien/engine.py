@@ -12,12 +12,9 @@ Models load on first use. One engine may be used from several threads.
 from __future__ import annotations
 
 import os
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from functools import cached_property
-from itertools import islice
 from threading import RLock
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -31,7 +28,7 @@ from mien.detect.track import Patient, Tracker
 from mien.errors import MienError, NoFace, PoorFace, SeveralFaces, SpaceMismatch, UsageError
 from mien.protocols import Detector, Embedder, Gallery, Judge
 from mien.sighting import Shot, Sighting, judged, search_all, spread
-from mien.sources import Enrolment, Progress, Refusal, Source, called, the_one, told
+from mien.sources import Enrolment, Progress, Refusal, Source, ahead, called, or_error, the_one, told
 from mien.types import Clip, Decision, Face, Frame, Match, OperatingPoint, Reading, Sample, Template
 
 if TYPE_CHECKING:
@@ -162,10 +159,10 @@ class Engine:
     def samples(self, sources: Sequence[Source], *, keep_images: bool = False) -> list[Sample | MienError]:
         """`sample` of each picture, or the error it would raise. All are held and embedded together: eight at a time go a
         tenth faster than one by one. Raises InputError for a face whose points fit no face, then for all."""
-        found = [_or_error(self._face, source) for source in sources]
+        found = [or_error(self._face, source) for source in sources]
         shots = iter(self.shots([face for face in found if isinstance(face, Face)]))
         return [
-            _or_error(_captured, next(shots), called(source), keep_images) if isinstance(face, Face) else face
+            or_error(_captured, next(shots), called(source), keep_images) if isinstance(face, Face) else face
             for source, face in zip(sources, found, strict=True)
         ]
 
@@ -221,6 +218,7 @@ class Engine:
         Raises MediaNotFound, UnreadableMedia, EvidenceError (a rate that the card cannot support)."""
         policy = policy or Policy()
         point = policy.point(self.points)
+        self.require(policy)
         people = []
         for source in (one, other):
             try:
@@ -258,6 +256,7 @@ class Engine:
         policy = policy or Policy()
         self._same_space(gallery)
         self._search_point(policy, gallery, gallery.count(where))  # refuses an unsupported rate before the work
+        self.require(policy)
         seen: dict[int, Sighting] = {}
         for number, clip in enumerate(self.clips(source, progress)):
             key = clip.faces[0].track if clip.faces[0].track >= 0 else -1 - number
@@ -283,8 +282,9 @@ class Engine:
         policy = policy or Policy()
         self._same_space(gallery)
         self._search_point(policy, gallery, gallery.count(where))
-        frames = [_or_error(media.read_image, picture) for picture in pictures]
-        found = [_or_error(self.faces, one) if isinstance(one, Frame) else one for one in frames]
+        self.require(policy)
+        frames = [or_error(media.read_image, picture) for picture in pictures]
+        found = [or_error(self.faces, one) if isinstance(one, Frame) else one for one in frames]
         seen = [face for faces in found if isinstance(faces, list) for face in faces[:most]]
         people = [Sighting() for _ in seen]
         for person, face, shot in zip(people, seen, self.shots(seen) if seen else [], strict=True):
@@ -315,21 +315,17 @@ class Engine:
 
     def map(self, function: Callable[[T], R], items: Iterable[T]) -> Iterator[tuple[T, R | MienError]]:
         """`function` over `items` on all threads, in order, looking a few items ahead; a MienError is a result."""
+        return ahead(function, items, self.threads)
 
-        rest = iter(items)
-        with ThreadPoolExecutor(self.threads) as pool:
-            ahead: deque[tuple[T, Future[R | MienError]]] = deque()
-            try:
-                for item in islice(rest, 2 * self.threads):
-                    ahead.append((item, pool.submit(_or_error, function, item)))
-                while ahead:
-                    item, future = ahead.popleft()
-                    result = future.result()
-                    for following in islice(rest, 1):
-                        ahead.append((following, pool.submit(_or_error, function, following)))
-                    yield item, result
-            finally:
-                pool.shutdown(wait=True, cancel_futures=True)
+    def require(self, policy: Policy) -> None:
+        """Load what reads the kinds that a policy requires, where nothing here reads them yet. Raises ModelError.
+
+        A kind that nobody knows is left: whoever is decided about then gets an abstain that names it."""
+        with self._lock, models.on(self.device):
+            read = {one.kind for one in self.judges}
+            wanted = dict.fromkeys(kind for kind, _, _ in policy.require if kind not in read and judge.known(kind))
+            if wanted:
+                self.__dict__["judges"] = (*self.judges, *map(judge.load, wanted))
 
     # --- inside ---------------------------------------------------------------------------------------------------
 
@@ -381,13 +377,6 @@ class Engine:
             if match.subject != subject and match.score >= threshold
         }
         return [f"looks like {name}, who is enrolled (score {score:.3f})" for name, score in found.items()]
-
-
-def _or_error(function: Callable[..., R], *given: Any) -> R | MienError:
-    try:
-        return function(*given)
-    except MienError as error:
-        return error
 
 
 def _captured(shot: Shot, name: str, keep_image: bool) -> Sample:

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import islice
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +17,8 @@ from mien.errors import MienError, NoFace, SeveralFaces
 from mien.types import Face, Frame
 
 Source = str | os.PathLike[str] | bytes | NDArray[np.uint8] | Frame
+T = TypeVar("T")
+R = TypeVar("R")
 Progress = Callable[[float, float | None], None]  # time of the frame and duration of the video, s
 
 
@@ -57,3 +63,29 @@ def called(source: Source) -> str:
     if isinstance(source, Frame):
         return source.source or "the given frame"
     return os.fspath(source) if isinstance(source, (str, os.PathLike)) else "the given picture"
+
+
+def ahead(function: Callable[[T], R], items: Iterable[T], threads: int) -> Iterator[tuple[T, R | MienError]]:
+    """`function` over `items` on so many threads, in order, looking a few items ahead; a MienError is a result."""
+    rest = iter(items)
+    with ThreadPoolExecutor(threads) as pool:
+        waiting: deque[tuple[T, Future[R | MienError]]] = deque()
+        try:
+            for item in islice(rest, 2 * threads):
+                waiting.append((item, pool.submit(or_error, function, item)))
+            while waiting:
+                item, future = waiting.popleft()
+                result = future.result()
+                for following in islice(rest, 1):
+                    waiting.append((following, pool.submit(or_error, function, following)))
+                yield item, result
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def or_error(function: Callable[..., R], *given: Any) -> R | MienError:
+    """What `function` gives, or the MienError that it raises."""
+    try:
+        return function(*given)
+    except MienError as error:
+        return error

@@ -122,6 +122,6 @@ def test_the_box_is_moved_as_measured() -> None:
 def test_an_attack_is_not_called_somebody_else(liveness: Liveness, data: Path) -> None:
     photo, replay = (str(data / "spoof" / name) for name in ("image_T1.jpg", "image_F1.jpg"))
     found = CliRunner().invoke(
-        group, ["verify", photo, replay, "--judge", "liveness", "--require", "liveness:live:0.9"]
+        group, ["verify", photo, replay, "--require", "liveness:live:0.9"]
     )
     assert found.exit_code == 1 and "what is required was not met" in found.output, found.output

@@ -13,7 +13,7 @@ from mien.protocols import Judge
 if TYPE_CHECKING:
     from mien.models import Card
 
-__all__ = ["CARDS", "load"]
+__all__ = ["CARDS", "known", "load"]
 
 # What people call a kind of reading -> the card that gives it unless another is named.
 CARDS: Mapping[str, str] = {"expression": "expression_fer"}
@@ -41,6 +41,11 @@ def load(name: str | os.PathLike[str]) -> Judge:
         told = f"Choose among {known}, or give a classifier's card or the folder of a training run."
         raise UnknownModel(f"There is no judge {str(name)!r}.", told) from error
     return OnnxJudge(card)
+
+
+def known(kind: str) -> bool:
+    """Whether `load` has a judge for what this kind of reading is called."""
+    return kind in _JUDGES or kind in CARDS
 
 
 def _card_in(folder: Path) -> Card:
