@@ -27,6 +27,7 @@ PEOPLE = 300  # people looked at, at most: those with several samples first
 EACH = 3  # samples of one of them
 SHOWN = 33  # points of the curve
 ROUNDS = 200  # resamples of people
+LEAST_PAIRS = 30  # of people: fewer show no rate below 1 in 10
 FEW = 30  # people with two samples below which the misses say little
 ALARMS = (
     "Every search is taken for a stranger's, and comparisons for independent: 1 - (1 - FMR)^templates. Both make it too "
@@ -111,14 +112,18 @@ def _notes(found: Drawn, pairs: int) -> list[str]:
     """What the reader must know of the figures."""
     said = []
     if found.people < 2:
-        said.append(f"{found.enrolled} people are enrolled: it takes two to say anything of strangers.")
+        there = "Nobody is" if not found.enrolled else "One person is"
+        said.append(f"{there} enrolled: it takes two to say anything of strangers.")
     elif not found.several:
         said.append(
             "Nobody has two samples: how often your own people would be missed cannot be said. Enrol second ones."
         )
     elif found.several < FEW:
-        said.append(f"Only {found.several} people have two samples: how often people are missed is a rough figure.")
-    if pairs:
+        few = "One person has" if found.several == 1 else f"Only {found.several} people have"
+        said.append(f"{few} two samples: how often people are missed is a rough figure.")
+    if 0 < pairs < LEAST_PAIRS:
+        said.append(f"{found.people} people are too few to show any false-match rate: use the card's thresholds.")
+    elif pairs:
         said.append(f"{pairs:,} pairs of people show false-match rates down to {3 / pairs:.2g} (rule of three).")
     if found.people < found.enrolled:
         said.append(f"{found.people:,} of {found.enrolled:,} people were drawn, those with several samples first.")

@@ -79,7 +79,7 @@ def test_the_point_in_use_is_that_of_identify(http: TestClient, service: Service
 
 
 def test_few_people_are_told_to_be_few(http: TestClient, service: Service) -> None:
-    for people, each, word in ((0, 0, "0 people"), (1, 2, "1 people"), (5, 1, "second"), (5, 2, "rough")):
+    for people, each, word in ((0, 0, "Nobody is"), (1, 2, "One person is"), (5, 1, "second"), (5, 2, "too few")):
         _filled(service, people, each, name=f"g{people}{each}")
         found = http.get(f"/v1/galleries/g{people}{each}/thresholds").json()
         assert any(word in note for note in found["notes"])
