@@ -5,7 +5,7 @@ import { s } from "./dom.js";
 import { percent, rate, score } from "./format.js";
 
 const WIDE = 640, HIGH = 420, LEFT = 76, RIGHT = 40, TOP = 16, BOTTOM = 52;
-const TICKS = [1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 0.25, 0.5];
+const TICKS = [1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 0.25, 0.5, 0.75, 0.9];
 
 /** The normal deviate of a rate (Acklam's rational approximation, error below 1.2e-9). */
 export function deviate(rate_) {
@@ -18,6 +18,7 @@ export function deviate(rate_) {
   return q * poly(r, -39.69683028665376, 220.9460984245205, -275.9285104469687, 138.357751867269, -30.66479806614716, 2.506628277459239) / poly(r, -54.47609879822406, 161.5858368580409, -155.6989798598866, 66.80131188771972, -13.28068155288572, 1);
 }
 
+const compact = new Intl.NumberFormat(undefined, { notation: "compact" });
 const clamp = (value, low, high) => Math.min(high, Math.max(low, value));
 
 /** points: [{threshold, fmr, fmr_low, fmr_high, fnmr, fnmr_low, fnmr_high}], loosest first. `onMove(place)` hears where the
@@ -77,9 +78,12 @@ function band(points, axis) {
   return s("path.band-of", { d: `M${known.map(edge(axis.high)).join("L")}L${[...known].reverse().map(edge(axis.low)).join("L")}Z` });
 }
 
+/** The ticks around all values; a rate of which no case was seen lies on the lowest, a decade below those that were. */
 function span(values) {
   const known = values.filter((one) => one > 0 && one < 1);
-  const low = TICKS.findLast((one) => one <= Math.min(...known)) ?? TICKS[0], high = TICKS.find((one) => one >= Math.max(...known)) ?? 0.9;
+  if (!known.length) return [1e-3, 0.5];
+  const least = Math.min(...known) / (values.includes(0) ? 10 : 1);
+  const low = TICKS.findLast((one) => one <= least) ?? TICKS[0], high = TICKS.find((one) => one >= Math.max(...known)) ?? 0.97;
   return low === high ? [low / 10, high] : [low, high];
 }
 
@@ -104,7 +108,7 @@ function overThreshold(points) {
     parts: grid(across, ticksOf(spanY, scaleY), "Threshold: stricter →", "False matches") };
 }
 
-const ticksOf = ([low, high], scale) => TICKS.filter((one) => one >= low && one <= high).map((one) => [scale(one), one >= 0.01 ? percent(one) : `1:${Math.round(1 / one).toLocaleString()}`]);
+const ticksOf = ([low, high], scale) => TICKS.filter((one) => one >= low && one <= high).map((one) => [scale(one), one >= 0.01 ? percent(one) : `1:${compact.format(Math.round(1 / one))}`]);
 
 function grid(across, down, below, beside) {
   return s("g.axis", across.map(([x, text]) => [s("line", { x1: x, x2: x, y1: TOP, y2: HIGH - BOTTOM }), s("text", { x, y: HIGH - BOTTOM + 16, "text-anchor": "middle" }, text)]),

@@ -1,12 +1,14 @@
 // The camera, live: pictures go to the service over a WebSocket, one at a time, and what comes back is drawn over them.
 import { at, socket } from "./api.js";
 import { opened, shot, stop } from "./camera.js";
-import { button, failure, h, note, put, say, show } from "./parts.js";
+import { button, empty, failure, h, note, put, say, show } from "./parts.js";
 import { called, drawn, face, told } from "./seen.js";
 
+const PAUSE = 100; // ms from one picture to the next, at least
 const WIDTH = 960; // px of what is sent: enough for faces across a room
 
 export async function page(place, { gallery, go, signal }) {
+  const none = empty("live", "The camera is off", "Start it to see who is before it. Faces are followed, and each is decided about anew twice a second.");
   const stage = h("div.stage", { hidden: true }), canvas = h("canvas"), list = h("ul.seen"), outcome = h("div"), rate = h("span.small.soft");
   put(stage, canvas);
   let live = null;
@@ -25,11 +27,12 @@ export async function page(place, { gallery, go, signal }) {
       if (signal.aborted) { stop(stream); return; }
       live = started(stream, { gallery, canvas, end, signal, onAnswer: (decisions, took, problem) => { show(outcome, problem && note("doubt", h("p.strong", problem.detail), problem.remedy && h("p", problem.remedy))); rate.textContent = `${(1000 / took).toFixed(1)} pictures a second`; refresh(list, decisions, { gallery, go }); } });
       stage.hidden = false;
+      none.hidden = true;
       show(toggle, "Stop the camera");
     } catch (error) { end(error); }
   };
   signal.addEventListener("abort", () => end());
-  show(place, h("div.row", toggle, rate), outcome, h("div.two", stage, h("section.stack", h("h2.unseen", "Who is seen"), list)), h("p.small.soft", "Pictures are looked at and let go: none is kept."));
+  show(place, h("div.row", toggle, rate), outcome, none, h("div.two", stage, h("section.stack", h("h2.unseen", "Who is seen"), list)), h("p.small.soft", "Pictures are looked at and let go: none is kept."));
 }
 
 function started(stream, { gallery, canvas, end, signal, onAnswer }) {
@@ -37,9 +40,10 @@ function started(stream, { gallery, canvas, end, signal, onAnswer }) {
   const line = new WebSocket(socket(at`/v1/galleries/${gallery}/live`));
   let sent = 0, closed = false, kept = null, spoken = "";
   line.binaryType = "arraybuffer";
+  video.play().catch(() => { /* nobody looks at it: what it shows is drawn on the canvas */ });
   const next = async () => {
     if (closed || line.readyState !== WebSocket.OPEN) return;
-    if (!video.videoWidth) { setTimeout(next, 50); return; }
+    if (video.readyState < HTMLMediaElement.HAVE_CURRENT_DATA || !video.videoWidth) { setTimeout(next, 50); return; }
     const picture = await shot(video, WIDTH, 0.85);
     kept = await createImageBitmap(picture);
     sent = performance.now();
@@ -53,7 +57,7 @@ function started(stream, { gallery, canvas, end, signal, onAnswer }) {
     onAnswer(decisions, Math.max(1, performance.now() - sent), answer.problem);
     const now = decisions.map(called).sort().join(", ");
     if (now !== spoken) { spoken = now; say(told(decisions)); }
-    next();
+    setTimeout(next, Math.max(0, PAUSE - (performance.now() - sent)));
   });
   line.addEventListener("close", (event) => { if (!closed) end({ message: event.reason || "The connection was closed.", remedy: event.code === 4401 ? "Sign in again." : "Start the camera again." }); });
   return { close: () => { closed = true; line.close(); stop(stream); } };

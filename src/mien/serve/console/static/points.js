@@ -4,16 +4,20 @@ import { rate, score } from "./format.js";
 
 const BETWEEN = 6; // steps from one measured point to the next
 
-/** [{id, title, points, keeps(point)}]: curves that have two points at least, the most telling one first. */
+/** [{id, title, points, keeps(point)}]: curves that have two points at least, the most telling one first:
+ *  few people say less than a card does. */
 export function sources(found) {
   const here = found.det.map((one) => flat(one.threshold, one.fmr, one.fnmr));
   const byHand = (one) => ({ text: `Keeps the threshold ${score(one.threshold)}: chosen on what the people enrolled here show.`, rules: { threshold: one.threshold } });
   const byRate = (one) => ({ text: `Keeps the aim, ${rate(one.fmr)} comparisons; the threshold follows from the evidence.`, rules: { fmr: one.fmr } });
-  return [
+  const few = found.counts.with_two_samples < 30;
+  const known = [
     { id: "here", title: "The people enrolled here", points: here, keeps: byHand },
-    { id: "own", title: "What was calibrated here", points: between(judged(found.own)), keeps: byRate },
-    { id: "card", title: "What the model's makers measured", points: between(judged(found.card)), keeps: byRate },
+    { id: "own", title: "Calibrated on the people here", points: between(judged(found.own)), keeps: byRate },
+    { id: "card", title: "The model's card", points: between(judged(found.card)), keeps: byRate },
   ].filter((one) => one.points.length > 1);
+  const order = few ? ["own", "card", "here"] : ["own", "here", "card"];
+  return known.sort((a, b) => order.indexOf(a.id) - order.indexOf(b.id));
 }
 
 function flat(threshold, fmr, fnmr) {
@@ -38,7 +42,7 @@ function between(points) {
 
 function mixed(one, next, share) {
   if (share === 0) return one;
-  const part = (a, b) => (a === null || b === null ? null : rateOf(deviate(a) + share * (deviate(b) - deviate(a))));
+  const part = (a, b) => (a === null || b === null ? null : a > 0 && b > 0 && a !== b ? rateOf(deviate(a) + share * (deviate(b) - deviate(a))) : a + share * (b - a));
   const rates = Object.fromEntries(["fmr", "fmr_low", "fmr_high", "fnmr", "fnmr_low", "fnmr_high"].map((key) => [key, part(one[key], next[key])]));
   return { threshold: one.threshold + share * (next.threshold - one.threshold), ...rates };
 }

@@ -7,12 +7,14 @@ import { name, verdict } from "./parts.js";
 const STROKES = { accept: ["#5fe08a", []], reject: ["#dfe7ee", [10, 7]], abstain: ["#ffc95c", [3, 6]], looking: ["#dfe7ee", [2, 4]] };
 const TEXT = { accept: "", reject: "not enrolled", abstain: "cannot tell", looking: "looking" };
 
+const LEAST = 900; // px: a small picture is drawn larger, so that what is written on it is sharp
+
 /** What to call a decision in a picture: a name, or what is said instead. */
 export const called = (one) => (one.verdict === "accept" ? one.subject : TEXT[one.verdict]);
 
 /** Draw a picture and boxes on a canvas, sharp at the width it has. `picture`: anything drawImage takes; size: [w, h] of it. */
 export function drawn(canvas, picture, size, decisions, { chosen = -1, most = 1600 } = {}) {
-  const scale = Math.min(1, most / Math.max(...size));
+  const scale = Math.min(most / Math.max(...size), Math.max(1, LEAST / Math.max(...size)));
   canvas.width = Math.max(1, Math.round(size[0] * scale));
   canvas.height = Math.max(1, Math.round(size[1] * scale));
   const pen = canvas.getContext("2d");

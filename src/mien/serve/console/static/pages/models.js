@@ -1,7 +1,7 @@
 // Which models there are, what runs, and what their licences allow.
 import { get } from "../api.js";
-import { bytes, count, date, figure, rate, score, words } from "../format.js";
-import { badge, empty, facts, filling, h, head, show, table } from "../parts.js";
+import { bytes, count, date, figure, rate, score, several, words } from "../format.js";
+import { badge, empty, facts, field, filling, h, head, say, select, show, table } from "../parts.js";
 
 const COMMERCIAL = { yes: ["good", "check", "Commercial use allowed"], no: ["bad", "close", "No commercial use"], unclear: ["doubt", "doubt", "Terms unclear"] };
 
@@ -13,15 +13,20 @@ export async function page(place, { signal }) {
 
 function draw(found) {
   if (!found.items.length) return empty("models", "No model", "The installation has no model cards.");
-  return h("ul.stack", { aria: { label: "Models" } }, found.items.map((one) => h("li.card.stack.tight", card(one))));
+  const tasks = [...new Set(found.items.map((one) => one.task))].sort();
+  const list = h("ul.stack", { aria: { label: "Models" } });
+  const task = select([["", "All tasks"], ...tasks.map((one) => [one, words(one)])], ""), which = select([["", "Any licence"], ["yes", "Commercial use allowed"], ["no", "No commercial use"], ["unclear", "Terms unclear"]], "");
+  const fill = () => { const some = found.items.filter((one) => (!task.value || one.task === task.value) && (!which.value || one.commercial === which.value)); show(list, some.map((one) => h("li.card.slim.stack.tight", card(one)))); say(several(some.length, "model")); };
+  for (const one of [task, which]) one.addEventListener("change", fill);
+  show(list, found.items.map((one) => h("li.card.slim.stack.tight", card(one))));
+  return h("div.stack", h("div.fields.narrow", field("Task", task), field("Licence", which)), list);
 }
 
 function card(one) {
   const [kind, picture, text] = COMMERCIAL[one.commercial] ?? ["calm", "info", words(one.commercial)];
   const { licence } = one;
-  return [h("div.row.between", h("h2", one.name), h("div.row.tight", one.in_use && badge("lead", "Running here", "play"), badge(kind, text, picture))), h("p", one.summary),
-    facts(["Task", words(one.task)], ["Weights", licence.weights], ["Code", licence.code], ["Training data", licence.training_data], ["Stated at", linked(licence.url)], ["Read on", licence.read_on && date(licence.read_on)], !one.accepted && ["Use", "Refused until its terms are accepted by name"]),
-    h("details", h("summary.small", h("span", "More", h("span.unseen", ` on ${one.name}`))), h("div.stack.tight.small", facts(["Trained on", one.training], ["Paper", linked(one.paper)], ["Size", one.bytes > 0 && bytes(one.bytes)]), one.limits.length > 0 && h("ul.reasons", one.limits.map((each) => h("li", each))), measured(one.results), points(one.operating_points)))];
+  return [h("div.row.between", h("h2", one.name), h("div.row.tight", one.in_use && badge("lead", "Running here", "play"), badge(kind, text, picture))), h("p", h("span.soft", words(one.task), ": "), one.summary),
+    h("details", h("summary.small", h("span", "Licence and measurements", h("span.unseen", ` of ${one.name}`))), h("div.stack.tight.small", facts(["Weights", licence.weights], ["Code", licence.code], ["Training data", licence.training_data], ["Stated at", linked(licence.url)], ["Read on", licence.read_on && date(licence.read_on)], !one.accepted && ["Use", "Refused until its terms are accepted by name"], ["Trained on", one.training], ["Paper", linked(one.paper)], ["Size", one.bytes > 0 && bytes(one.bytes)]), one.limits.length > 0 && h("ul.reasons", one.limits.map((each) => h("li", each))), measured(one.results), points(one.operating_points)))];
 }
 
 function measured(results) {

@@ -53,7 +53,7 @@ function sample(here, one, place, pick) {
   const picture = kept ? h("img.portrait", { src: address(`${here.path}/samples/${one.id}/image`), alt: label, loading: "lazy" }) : h("span.portrait", { aria: { label: `${label}, no picture kept` }, role: "img" }, icon("person"));
   const quality = one.template?.quality ?? one.quality;
   return [h("div.pick", picture, may("operator") && pick && h("input", { type: "checkbox", aria: { label: `Choose ${label.toLowerCase()}` }, on: { change: (event) => pick(one.id, event.target.checked) } })),
-    h("div.row.between", h("span.small.soft", quality === null || quality === undefined ? label : `Quality ${Math.round(100 * quality)}`), may("operator") && pick && iconButton(`Erase ${label.toLowerCase()}`, "remove", () => erased(here, one, label)))];
+    h("div.row.between", h("span.small.soft", quality === null || quality === undefined ? label : `Quality ${Math.round(100 * quality)} %`), may("operator") && pick && iconButton(`Erase ${label.toLowerCase()}`, "remove", () => erased(here, one, label)))];
 }
 
 async function erased(here, one, label) {
@@ -100,10 +100,10 @@ function noted(path, one, again) {
     const given = { ...notes.given(), ...care.given() };
     const gone = Object.keys(metadata).filter((key) => !(key in given));
     await change(path, { metadata: { ...given, ...Object.fromEntries(gone.map((key) => [key, null])) } });
-    toast("Notes kept.");
+    toast("Notes saved.");
     again();
   }, place);
-  return h("section.card", h("form.stack", { on: { submit: act } }, h("h2", "Consent and notes"), care.part, h("h3", "Other notes"), notes.part, place, h("div", button("Keep notes", null, { type: "submit" }))));
+  return h("section.card", h("form.stack", { on: { submit: act } }, h("h2", "Consent and notes"), care.part, h("h3", "Other notes"), notes.part, place, h("div", button("Save notes", null, { type: "submit" }))));
 }
 
 function danger(gallery, one, path, go) {

@@ -3,7 +3,7 @@ import { address, at, get, pages, post } from "../api.js";
 import { figure, score, several, when } from "../format.js";
 import { reasons } from "../seen.js";
 import { badge, button, confirmed, dialog, empty, field, going, growing, h, head, icon, name, note, show, toast, verdict, working } from "../parts.js";
-import { may, state, thumbnail } from "../state.js";
+import { may, state } from "../state.js";
 import { noGallery } from "./people.js";
 
 export async function page(place, { parts, go, signal }) {
@@ -34,19 +34,19 @@ function doubles({ items, duplicates }) {
 }
 
 function doubt(one, item, here) {
-  const picture = one.image ? h("img.portrait.mid", { src: address(at`/v1/galleries/${here.gallery}/review/${one.id}/image`), alt: "The face that was seen", loading: "lazy" }) : h("span.portrait.mid", { role: "img", aria: { label: "The picture is not kept" } }, icon("person"));
+  const seen = one.image ? h("img.portrait.mid", { src: address(at`/v1/galleries/${here.gallery}/review/${one.id}/image`), alt: "The face that was seen", loading: "lazy" }) : h("span.portrait.mid", { role: "img", aria: { label: "The picture is not kept" } }, icon("person"));
   const best = one.candidates[0], place = h("div");
   const act = (action, more = {}, done = "") => working(async () => { await settle(here, one, { action, ...more }); toast(done); here.settled(item); }, place);
   const actions = may("operator") && h("div.row.tight",
     best && button(h("span", "It is ", name(best.subject)), act("confirm", { subject: best.subject }, `It is ${best.subject}.`), { how: "lead tiny", picture: "check" }),
     best && button(h("span", "Not ", name(best.subject)), working(() => parted(one, best.subject, item, here), place), { how: "tiny", picture: "close" }),
     button("Enrol as …", () => enrolAs(one, item, here), { how: "tiny", picture: "add" }), button("Dismiss", act("dismiss", {}, "Dismissed."), { how: "plain tiny" }));
-  return h("div.case", picture, h("div.stack.tight", h("div.row.between", h("h2", best ? ["Is this ", name(best.subject), "?"] : "Who is this?"), verdict(one.verdict)), reasons(one.reasons, one.candidates.map((each) => each.subject)), candidates(one, here), place, actions, h("p.small.soft", when(one.made))));
+  return h("div.case", seen, h("div.stack.tight", h("div.row.between", h("h2", best ? ["Is this ", name(best.subject), "?"] : "Who is this?"), verdict(one.verdict)), reasons(one.reasons, one.candidates.map((each) => each.subject)), candidates(one, here), place, actions, h("p.small.soft", when(one.made))));
 }
 
 function candidates(one, { gallery, go }) {
   if (!one.candidates.length) return null;
-  return h("ol.candidates.narrow", { aria: { label: "Most alike" } }, one.candidates.slice(0, 5).map((each) => h("li", h("a.row.tight", { href: go("person", gallery, each.subject) }, name(each.subject)), h("span.number", score(each.score)))));
+  return h("ol.candidates.narrow", { aria: { label: "Most alike" } }, one.candidates.slice(0, 3).map((each) => h("li", h("a.row.tight", { href: go("person", gallery, each.subject) }, name(each.subject)), h("span.number", score(each.score)))));
 }
 
 /** Not that one: the next candidate is asked about, if there is one. */
@@ -76,9 +76,16 @@ const settle = ({ gallery }, one, body) => post(at`/v1/galleries/${gallery}/revi
 function double(one, item, here) {
   const { gallery, go } = here, place = h("div");
   const dismiss = working(async () => { await settle(here, one, { action: "not_this_person" }); toast("They stay two people."); here.settled(item); }, place);
-  const face = (subject, sample) => h("a.stack.tight", { href: go("person", gallery, subject) }, h("img.portrait.mid", { src: sample ? address(at`/v1/galleries/${gallery}/subjects/${subject}/samples/${sample}/image`) : thumbnail(gallery, subject), alt: "", loading: "lazy" }), name(subject));
+  const face = (subject, sample) => h("a.stack.tight", { href: go("person", gallery, subject) }, picture(address(at`/v1/galleries/${gallery}/subjects/${subject}/samples/${sample}/image`)), name(subject));
   return h("div.case", h("div.faces", face(one.one, one.one_sample), face(one.other, one.other_sample)), h("div.stack.tight", h("div.row.between", h("h2", "One person, enrolled twice?"), badge("doubt", "Possible double", "merge")), h("p.small", "Their most alike pictures have a similarity of ", h("strong.number", score(one.score)), "."), place,
     may("operator") && h("div.row.tight", button("Merge …", () => merge(one, item, here), { how: "lead tiny", picture: "merge" }), button("They are two people", dismiss, { how: "tiny" }))));
+}
+
+/** A picture, or a sign where none is kept. */
+function picture(src) {
+  const image = h("img.portrait.mid", { src, alt: "", loading: "lazy" });
+  image.addEventListener("error", () => image.replaceWith(h("span.portrait.mid", icon("person"))), { once: true });
+  return image;
 }
 
 async function merge(one, item, here) {

@@ -1,0 +1,148 @@
+"""Review, thresholds, jobs, log and keys in a real browser."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import httpx2
+import pytest
+
+
+@pytest.fixture
+def doubtful(site: Any, colours: Any) -> Iterator[Any]:
+    """A gallery of twins whose policy puts doubtful answers into the queue, with one face waiting there."""
+    held = site.service.galleries.create("default", "doubtful")
+    for name, colour in (("Ida", (200, 60, 60)), ("Eva", (200, 75, 60)), ("Otto", (60, 60, 200))):
+        site.service.engine.enrol(held, name, [colours.picture(colour)], keep_images=True)
+
+    with httpx2.Client(base_url=site.url, headers={"authorization": f"Bearer {site.key}"}) as http:
+        assert http.put("/v1/galleries/doubtful/policy", json={"review": True, "margin": 0.01}).is_success
+        seen = colours.picture((200, 68, 60))
+        assert http.post("/v1/galleries/doubtful/identify", files={"image": seen}).is_success
+        yield held
+        http.delete("/v1/galleries/doubtful")
+
+
+def test_the_review_queue_is_settled(opened: Callable[..., Any], doubtful: Any) -> None:
+    page = opened("#/review/doubtful")
+    page.get_by_role("heading", name="Is this").wait_for()
+    first = page.get_by_role("heading", name="Is this").inner_text().removeprefix("Is this ").removesuffix("?")
+    page.wait_for_function(
+        "() => [...document.querySelectorAll('.case img')].every(one => one.complete && one.naturalWidth > 0)"
+    )
+    page.get_by_role("button", name=f"Not {first}").click()
+    page.wait_for_function(
+        "first => !document.querySelector('main').textContent.includes(`Is this ${first}?`)", arg=first
+    )
+    page.get_by_role("button", name="Enrol as …").click()
+    page.get_by_label("Who it is").fill("Third")
+    page.get_by_role("dialog").get_by_role("button", name="Enrol").click()
+    page.get_by_text("Enrolled as Third.").first.wait_for()
+    assert doubtful.person("Third").samples == 1
+    assert page.get_by_role("button", name="Enrol as …").count() == 0
+
+
+def test_two_who_are_one_are_merged(opened: Callable[..., Any], doubtful: Any) -> None:
+    page = opened("#/review/doubtful")
+    page.get_by_role("button", name="Merge …").first.click()
+    page.get_by_role("radio").nth(1).check()
+    page.get_by_role("button", name="Merge them").click()
+    page.get_by_text("Merged into").first.wait_for()
+    assert sorted(one.subject for one in doubtful.people()) in (["Eva", "Otto"], ["Ida", "Otto"])
+
+
+def test_the_operating_point_is_moved_by_keys_and_by_hand_and_kept(opened: Callable[..., Any], site: Any) -> None:
+    page = opened("#/thresholds/staff")
+    handle = page.get_by_role("slider", name="Operating point")
+    before = int(handle.get_attribute("aria-valuenow"))
+    handle.focus()
+    page.keyboard.press("ArrowRight")
+    assert int(handle.get_attribute("aria-valuenow")) == before + 1
+    page.keyboard.press("Home")
+    assert handle.get_attribute("aria-valuenow") == "0"
+    loose = handle.get_attribute("aria-valuetext")
+    page.keyboard.press("End")
+    assert handle.get_attribute("aria-valuenow") == handle.get_attribute("aria-valuemax")
+    assert handle.get_attribute("aria-valuetext") != loose
+    box = page.locator("svg.curve").bounding_box()
+    page.mouse.move(box["x"] + box["width"] * 0.9, box["y"] + box["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] * 0.3, box["y"] + box["height"] / 2, steps=3)
+    page.mouse.up()
+    assert handle.get_attribute("aria-valuenow") != handle.get_attribute("aria-valuemax")
+    page.get_by_role("button", name="Keep this point").click()
+    page.get_by_text("Kept as this gallery's policy.").first.wait_for()
+    kept = site.service.policies.of("default", "staff").policy
+    assert kept.fmr is not None or kept.threshold is not None
+
+
+def test_false_alarms_go_with_the_searches_a_day(opened: Callable[..., Any], site: Any) -> None:
+    page = opened("#/thresholds/staff")
+    shown = page.locator(".figure", has_text="False alarms a day").locator("dd").first
+    page.get_by_label("Searches a day").fill("1000")
+    one = float(shown.inner_text().replace(",", ""))
+    page.get_by_label("Searches a day").fill("100000")
+    assert float(shown.inner_text().replace(",", "")) == pytest.approx(100 * one, rel=0.05)
+    fmr = 1 / float(
+        page.locator(".figure", has_text="pass a comparison")
+        .locator("dd")
+        .first.inner_text()
+        .removeprefix("1 in ")
+        .replace(",", "")
+    )
+    templates = site.service.galleries.open("default", "staff").templates
+    assert one == pytest.approx(1000 * (1 - (1 - fmr) ** templates), rel=0.06)
+
+
+@pytest.mark.slow
+def test_a_calibration_runs_as_a_job_and_can_be_looked_at(opened: Callable[..., Any]) -> None:
+    page = opened("#/thresholds/staff")
+    page.get_by_role("button", name="Calibrate on this gallery").click()
+    page.get_by_role("heading", name="Calibration of staff").wait_for()
+    page.locator(".badge", has_text="Done").or_(page.locator(".badge", has_text="Failed")).wait_for(timeout=20_000)
+
+
+def test_the_log_is_shown_and_verified(opened: Callable[..., Any]) -> None:
+    page = opened("#/log/entries")
+    page.get_by_role("row").nth(1).wait_for()
+    page.get_by_role("button", name="Verify the chain").click()
+    page.get_by_text("The log is whole.", exact=True).first.wait_for()
+
+
+def test_a_key_is_made_shown_once_and_revoked(opened: Callable[..., Any], site: Any) -> None:
+    page = opened("#/keys")
+    page.get_by_label("Name").fill("Back door <i>")
+    page.get_by_label("Role").select_option("operator")
+    page.get_by_role("button", name="Make it").click()
+    text = page.locator(".secret").inner_text()
+    assert site.service.keys.caller(text).role == "operator"
+    page.get_by_role("button", name="Done").click()
+    page.get_by_role("button", name="Revoke Back door <i>").click()
+    page.get_by_role("button", name="Revoke it").click()
+    page.get_by_role("row", name="Back door").get_by_text("Revoked").wait_for()
+    assert text not in page.content()
+
+
+def test_a_report_is_shown_in_a_frame_that_can_do_nothing(opened: Callable[..., Any], site: Any) -> None:
+    page = opened()
+    page.expected += ["Blocked script execution", "sandboxed"]
+    job = {"id": "0" * 16, "kind": "audit", "state": "done", "live": False, "progress": 1, "eta": None, "attempts": 1}
+    job |= {
+        "asked": {"audit": "verification", "data": "faces"},
+        "made": "2026-01-01T00:00:00Z",
+        "started": None,
+        "ended": None,
+    }
+    page.route(
+        "**/v1/jobs/0000000000000000",
+        lambda one: one.fulfill(json=job | {"result": {"headline": "Fine."}, "problem": None}),
+    )
+    html = "<!doctype html><title>r</title><h1>Report</h1><script>parent.document.title = 'owned'</script>"
+    page.route("**/v1/jobs/0000000000000000/report", lambda one: one.fulfill(body=html, content_type="text/html"))
+    page.evaluate("() => { location.hash = '#/job/0000000000000000'; }")
+    frame = page.locator("iframe.report")
+    frame.wait_for()
+    assert frame.get_attribute("sandbox") == ""
+    page.frame_locator("iframe.report").get_by_role("heading", name="Report").wait_for()
+    assert page.title() != "owned"
