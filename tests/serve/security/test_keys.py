@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -251,3 +252,23 @@ def test_a_revoked_key_is_not_even_told_what_it_was_told_before(http: TestClient
     assert http.post("/v1/galleries", json={"name": "doors"}, headers=mine).status_code == 201
     service.keys.revoke(number(text))
     assert http.post("/v1/galleries", json={"name": "doors"}, headers=mine).status_code == 401
+
+
+def test_a_key_revoked_while_the_models_run_enrols_nobody(
+    http: TestClient, service: Service, stubs: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = service.keys.make("a", "admin", "default")
+    mine = {"authorization": f"Bearer {text}"}
+    assert http.post("/v1/galleries", json={"name": "doors"}, headers=mine).status_code == 201
+    real = service.engine.detector.detect
+
+    def detect(frames: Any) -> Any:
+        service.keys.revoke(number(text))
+        return real(frames)
+
+    monkeypatch.setattr(service.engine.detector, "detect", detect)
+    picture = {"image": stubs.picture(stubs.RED)}
+    answer = http.post("/v1/galleries/doors/subjects/ann/samples", files=picture, headers=mine)
+    assert answer.status_code == 401
+    assert "Nothing was changed" in answer.json()["detail"]
+    assert len(service.galleries.open("default", "doors")) == 0

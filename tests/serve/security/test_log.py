@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -225,3 +227,30 @@ def test_any_change_of_any_entry_is_found_at_its_place(entries: list[dict[str, o
     assert chain.check(rows, head, MASTER).broken == number
     rows.pop(at)
     assert chain.check(rows, head, MASTER).broken == number
+
+
+KILLED = """
+import sys, time
+from pathlib import Path
+from mien.serve.access import Caller
+from mien.serve.log import Log
+from mien.serve.records import Records
+log, anna = Log(Records(Path(sys.argv[1])), sys.argv[2].encode()), Caller("0a", "anna", "admin", "default")
+for one in range(1000):
+    log.add(anna, "subject.enrol", durable=True, count=one)
+    print(one, flush=True)
+    log.add(anna, "identify", count=one)
+"""
+
+
+def test_a_kill_loses_no_change_that_was_told(make_log: Callable[..., Log], tmp_path: Path) -> None:
+    words = [sys.executable, "-c", KILLED, str(tmp_path / "log.db"), MASTER.decode()]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        told = [process.stdout.readline() for _ in range(5)]
+        process.kill()
+        told += process.stdout.readlines()
+    log = make_log()
+    assert log.verify().fault is None
+    kept = [one["facts"]["count"] for one in log.entries(None, limit=5000) if one["action"] == "subject.enrol"]
+    assert set(range(len(told))) <= set(kept)
