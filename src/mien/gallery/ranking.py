@@ -63,14 +63,17 @@ def search(source: Source, probes: F32, k: int, floor: float | None) -> list[lis
 def _ranked(source: Source, probe: F32, rows: NDArray[np.int64], k: int) -> list[Match]:
     """The k best subjects among the owners of some rows."""
     owners, vectors = source.fetch(rows)
+    scores = exact(vectors, probe)
+    np.minimum(scores, 1.0, out=scores)  # or two that are a little longer than 1 would not tie
+    np.maximum(scores, -1.0, out=scores)
     best: dict[int, float] = {}
-    for owner, score in zip(owners, exact(vectors, probe).tolist(), strict=True):
-        score = max(-1.0, min(1.0, score))  # or two that both score 1 would not tie
-        if score > best.get(owner, -2.0):
-            best[owner] = score
-    if len(best) > k:  # names are looked up of no more than may be named
-        least = sorted(best.values())[-k]
-        best = {owner: score for owner, score in best.items() if score >= least}
+    last = -math.inf  # score of the last who was taken
+    for row in np.argsort(-scores, kind="stable").tolist():
+        score = float(scores[row])
+        if len(best) >= k and score < last:
+            break  # names are looked up of no more than may be named
+        if owners[row] not in best:
+            best[owners[row]] = last = score
     evidence = SearchEvidence(True, source.proof, len(rows))
     ranking = sorted(zip(source.named(list(best)), best.values(), strict=True), key=lambda item: (-item[1], item[0]))
     return [Match(name, score, evidence) for name, score in ranking[:k]]

@@ -9,7 +9,8 @@
 #pragma STDC FP_CONTRACT OFF
 #endif
 
-#define BLOCK 128  /* rows filtered at a time; a multiple of TILE */
+#define FEW 32     /* rows filtered at a time for one probe: what is left of them is fetched while the next are read */
+#define BLOCK 128  /* rows that many probes meet at a time; a multiple of TILE, no less than FEW */
 #define RETRY 4096 /* rows read whole before the half is tried again */
 #define SHARE 8    /* ... which is when more than one row in so many is left by the half; measured */
 
@@ -203,8 +204,8 @@ static int filter(const Kernel *kernel, const Block *block, int64_t width, int64
     return 0;
 }
 
-/* The next run of allowed rows from `row` on, at most BLOCK, and never past `end`. A few that are not allowed may be in. */
-static int64_t run(const uint8_t *allowed, int64_t *row, int64_t end) {
+/* The next run of allowed rows from `row` on, at most `most`, and never past `end`. A few that are not allowed may be in. */
+static int64_t run(const uint8_t *allowed, int64_t *row, int64_t end, int64_t most) {
     int64_t at = *row;
     if (allowed) {
         while (at + 8 <= end) {
@@ -216,8 +217,8 @@ static int64_t run(const uint8_t *allowed, int64_t *row, int64_t end) {
         while (at < end && !allowed[at]) at++;
     }
     *row = at;
-    if (!allowed) return end - at < BLOCK ? end - at : BLOCK;
-    int64_t last = at, stop = at + BLOCK < end ? at + BLOCK : end;
+    if (!allowed) return end - at < most ? end - at : most;
+    int64_t last = at, stop = at + most < end ? at + most : end;
     for (int64_t i = at; i < stop && i - last < 8; i++)
         if (allowed[i]) last = i + 1;
     return last - at;
@@ -226,7 +227,7 @@ static int64_t run(const uint8_t *allowed, int64_t *row, int64_t end) {
 int scan_one(const Kernel *kernel, const Block *block, int64_t width, int64_t base, const uint8_t *allowed, Probe *probe) {
     Pending pending = {.count = 0};
     for (int64_t row = 0; row < block->rows;) {
-        const int64_t rows = run(allowed, &row, block->rows);
+        const int64_t rows = run(allowed, &row, block->rows, FEW);
         if (rows > 0 && filter(kernel, block, width, base, row, rows, allowed, &pending, probe)) return -1;
         row += rows > 0 ? rows : 0;
     }
@@ -267,7 +268,7 @@ int scan_many(const Kernel *kernel, const Block *block, int64_t width, int64_t b
         packed = (uint8_t *)(((uintptr_t)memory + 63) / 64 * 64);
     }
     for (int64_t row = 0; row < block->rows && !failed;) {
-        const int64_t rows = run(allowed, &row, block->rows), whole = packed && rows == BLOCK ? rows : 0;
+        const int64_t rows = run(allowed, &row, block->rows, BLOCK), whole = packed && rows == BLOCK ? rows : 0;
         for (int64_t t = 0; t < whole; t += TILE)
             kernel->pack(block->high + (row + t) * width, block->low + (row + t) * width, width, packed + 2 * width * t);
         for (int64_t k = 0; k < count && whole && !failed; k += LANE)
