@@ -13,7 +13,7 @@ from contextlib import suppress
 from fastapi import FastAPI, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from mien.errors import MienError, TooLarge, TooSlow, UnsupportedContent
+from mien.errors import MienError, TooLarge, TooSlow, Unavailable, UnsupportedContent
 from mien.serve import problems
 from mien.serve.settings import Settings
 from mien.serve.watch import Watched
@@ -22,7 +22,7 @@ log = logging.getLogger("mien.serve")
 VIDEOS = ("/v1/jobs",)  # where bodies may be as long as a video
 OWN = ("/",)  # where refusals have a shape of their own: the route hears of them when it reads
 ENVELOPE = 65_536  # bytes of a form around a video
-LINGER = 2.0  # s for which a refused body is still read, so that the client hears of it before the connection closes
+LINGER = 1.0  # s for which a refused body is still read, so that the client hears of it before the connection closes
 READY = 1 << 18  # bytes that came already and are let go, so that the connection can be used again
 _ID = re.compile(rb"[A-Za-z0-9._\-]{1,64}")
 _LENGTH = re.compile(rb"[0-9]{1,18}")
@@ -70,6 +70,11 @@ class Guard:
             await self._app(scope, body.receive, body.send)
         except MienError as error:
             await body.refuse(problems.problem(Request(scope), error))
+        except asyncio.CancelledError:  # the time to drain is over
+            if body.begun:
+                raise
+            stopped = Unavailable("The service stopped before this was done.", "Ask again in a moment.")
+            await body.refuse(problems.problem(Request(scope), stopped))
         except Exception as error:  # here, because answers that are made further out have no id
             if body.begun:
                 raise

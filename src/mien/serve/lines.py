@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 import time
 from collections import deque
@@ -13,6 +14,7 @@ from typing import Any, TypeVar
 
 from mien.errors import Overloaded, Unavailable
 
+log = logging.getLogger("mien.serve")
 T = TypeVar("T")
 Batch = Callable[[Sequence[Any]], Sequence[Any]]  # payloads -> a result or a MienError for each
 
@@ -41,8 +43,8 @@ class Watch:
     def begun(self) -> None:
         """A worker begins a batch, in its own thread."""
 
-    def done(self, tasks: Sequence[tuple[Any, float]], begun: float, results: Sequence[Any]) -> None:
-        """It is done; for each task `here()` and when it came (s, monotonic)."""
+    def done(self, tasks: Sequence[tuple[Any, float]], span: tuple[float, float], results: Sequence[Any]) -> None:
+        """It is done: for each task `here()` and when it came, when the batch began and ended (s, monotonic)."""
 
 
 class Lines:
@@ -106,12 +108,16 @@ class Lines:
             begun = time.monotonic()
             self._watch.begun()
             results = _results(tasks)
+            ended = time.monotonic()
             with self._change:
                 self._busy -= 1
-                self._pace += 0.1 * ((time.monotonic() - begun) / len(tasks) - self._pace)
+                self._pace += 0.1 * ((ended - begun) / len(tasks) - self._pace)
+            try:
+                self._watch.done([(task.about, task.since) for task in tasks], (begun, ended), results)
+            except Exception as error:
+                log.error("what watches the queue failed", exc_info=error)
             for task, result in zip(tasks, results, strict=True):
                 _hand_over(task, result)
-            self._watch.done([(task.about, task.since) for task in tasks], begun, results)
 
     def _take(self) -> list[_Task]:
         with self._change:

@@ -38,8 +38,10 @@ class Traces:
         """What a task of the engine remembers of its request."""
         return None
 
-    def batch(self, tasks: Sequence[tuple[Any, float]], begun: float, searches: Sequence[tuple[float, float]]) -> None:
-        """A batch that is done: for each task its `here()` and when it came; when the batch began; searches from, to.
+    def batch(
+        self, tasks: Sequence[tuple[Any, float]], span: tuple[float, float], searches: Sequence[tuple[float, float]]
+    ) -> None:
+        """A batch that is done: for each task its `here()` and when it came; the batch and the searches from, to.
 
         All in s of the monotonic clock."""
 
@@ -90,11 +92,13 @@ class Sent(Traces):
         """The context of the request that is being answered."""
         return _parent.get()
 
-    def batch(self, tasks: Sequence[tuple[Any, float]], begun: float, searches: Sequence[tuple[float, float]]) -> None:
+    def batch(
+        self, tasks: Sequence[tuple[Any, float]], span: tuple[float, float], searches: Sequence[tuple[float, float]]
+    ) -> None:
         """Spans below each request: what it waited, the batch, and the searches in that."""
         from opentelemetry import trace
 
-        shift, ended = time.time() - time.monotonic(), time.monotonic()
+        shift, (begun, ended) = time.time() - time.monotonic(), span
 
         def at(moment: float) -> int:
             return int(1e9 * (moment + shift))
@@ -103,13 +107,12 @@ class Sent(Traces):
             if parent is None:
                 continue
             self._tracer.start_span("queue", parent, start_time=at(since)).end(at(begun))
-            span = self._tracer.start_span(
-                "batch", parent, attributes={"mien.batch.size": len(tasks)}, start_time=at(begun)
-            )
-            within = trace.set_span_in_context(span, parent)
+            size = {"mien.batch.size": len(tasks)}
+            made = self._tracer.start_span("batch", parent, attributes=size, start_time=at(begun))
+            within = trace.set_span_in_context(made, parent)
             for start, end in searches:
                 self._tracer.start_span("search", within, start_time=at(start)).end(at(end))
-            span.end(at(ended))
+            made.end(at(ended))
 
     def close(self) -> None:
         """Send what is left."""

@@ -101,11 +101,11 @@ class Lined(Watch):
         """Searches from here on are of this batch."""
         self._local.searches = []
 
-    def done(self, tasks: Sequence[tuple[Any, float]], begun: float, results: Sequence[Any]) -> None:
+    def done(self, tasks: Sequence[tuple[Any, float]], span: tuple[float, float], results: Sequence[Any]) -> None:
         """Count, and hand over spans."""
-        waits = [begun - since for _, since in tasks]
-        self._metrics.batch(waits, time.monotonic() - begun, results)
-        self._traces.batch(tasks, begun, self._local.searches)
+        begun, ended = span
+        self._metrics.batch([begun - since for _, since in tasks], ended - begun, results)
+        self._traces.batch(tasks, span, self._local.searches)
         self._local.searches = []
 
     def gallery(self, found: BaseGallery) -> BaseGallery:
