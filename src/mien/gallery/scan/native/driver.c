@@ -9,8 +9,8 @@
 #pragma STDC FP_CONTRACT OFF
 #endif
 
-#define FEW 32     /* rows filtered at a time for one probe: what is left of them is fetched while the next are read */
-#define BLOCK 128  /* rows that many probes meet at a time; a multiple of TILE, no less than FEW */
+#define BLOCK 128  /* rows filtered at a time, at most; a multiple of TILE */
+#define FEW 8192   /* bytes filtered at a time for one probe: what is left of them is fetched while the next are read */
 #define RETRY 4096 /* rows read whole before the half is tried again */
 #define SHARE 8    /* ... which is when more than one row in so many is left by the half; measured */
 
@@ -226,8 +226,9 @@ static int64_t run(const uint8_t *allowed, int64_t *row, int64_t end, int64_t mo
 
 int scan_one(const Kernel *kernel, const Block *block, int64_t width, int64_t base, const uint8_t *allowed, Probe *probe) {
     Pending pending = {.count = 0};
+    const int64_t most = FEW / width > BLOCK ? BLOCK : FEW / width < TILE ? TILE : FEW / width;
     for (int64_t row = 0; row < block->rows;) {
-        const int64_t rows = run(allowed, &row, block->rows, FEW);
+        const int64_t rows = run(allowed, &row, block->rows, most);
         if (rows > 0 && filter(kernel, block, width, base, row, rows, allowed, &pending, probe)) return -1;
         row += rows > 0 ? rows : 0;
     }
