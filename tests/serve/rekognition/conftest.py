@@ -41,6 +41,8 @@ def faults(shape: Shape, value: Any, name: str = "answer") -> list[str]:
         if not isinstance(value, list):
             return [f"{name} is no list"]
         return [told for place, each in enumerate(value) for told in faults(shape.member, each, f"{name}[{place}]")]
+    if kind == "map":
+        return [told for each in value.values() for told in faults(shape.value, each, f"{name}[]")]
     limits, wanted = (
         shape.metadata,
         {"string": str, "integer": int, "long": int, "boolean": bool}.get(kind, (int, float)),

@@ -33,6 +33,23 @@ def test_a_collection_is_made_described_listed_and_deleted(aws: Any, live: Any, 
         aws.describe_collection(CollectionId="people")
 
 
+def test_collections_have_tags(live: Any, aws: Any) -> None:
+    arn = aws.create_collection(CollectionId="tagged", Tags={"site": "Köln", "floor": "2"})["CollectionArn"]
+    aws.tag_resource(ResourceArn=arn, Tags={"floor": "3", "owner": "赤@home"})
+    aws.untag_resource(ResourceArn=arn, TagKeys=["site", "none"])
+    assert aws.list_tags_for_resource(ResourceArn=arn)["Tags"] == {"floor": "3", "owner": "赤@home"}
+    with pytest.raises(aws.exceptions.ServiceQuotaExceededException):
+        aws.tag_resource(ResourceArn=arn, Tags={str(number): "" for number in range(199)})
+    for wrong in (arn + "x", arn.replace("default", "other"), "x" * 20):
+        with pytest.raises(aws.exceptions.ResourceNotFoundException):
+            aws.list_tags_for_resource(ResourceArn=wrong)
+    live.service.galleries.create("default", "made-otherwise")
+    arn = aws.describe_collection(CollectionId="made-otherwise")["CollectionARN"]
+    aws.tag_resource(ResourceArn=arn, Tags={"a": "b"})
+    assert aws.list_tags_for_resource(ResourceArn=arn)["Tags"] == {"a": "b"}
+    assert "CreationTimestamp" not in aws.describe_collection(CollectionId="made-otherwise")
+
+
 def test_a_collection_of_the_same_name_begins_anew(aws: Any) -> None:
     aws.create_collection(CollectionId="again")
     aws.create_user(CollectionId="again", UserId="ana")

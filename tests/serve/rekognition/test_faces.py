@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -131,6 +133,16 @@ def test_faces_are_deleted_with_a_receipt(
     assert [one["samples"] for one in live.service.receipts.listed("default") if one["gallery"] == collection] == [1]
 
 
+def test_faces_that_cannot_be_erased_in_time_are_told(
+    aws: Any, collection: str, indexed: Callable[..., str], stubs: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = indexed(stubs.RED), indexed(stubs.GREEN)
+    monkeypatch.setattr("mien.serve.rekognition.faces._PATIENCE", -1.0)
+    found = aws.delete_faces(CollectionId=collection, FaceIds=[first, second])
+    assert found["DeletedFaces"] == [first]  # one always goes, so that trying again comes to an end
+    assert found["UnsuccessfulFaceDeletions"] == [{"FaceId": second, "Reasons": []}]
+
+
 def test_faces_are_subjects_of_a_gallery(
     live: Any, aws: Any, collection: str, indexed: Callable[..., str], stubs: Any
 ) -> None:
@@ -183,6 +195,45 @@ def test_a_face_that_is_erased_elsewhere_is_gone_here(
     assert aws.list_users(CollectionId=collection)["Users"] == [{"UserId": "ana", "UserStatus": "CREATED"}]
     with pytest.raises(UnknownSubject):
         forgotten(live.service, caller, collection, number)
+
+
+def test_a_key_that_is_revoked_while_the_models_work_changes_nothing(
+    serving: Any, stubs: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    live = serving(stubs.engine())
+    live.client().create_collection(CollectionId="c")
+    key = live.service.keys.make("late", "operator", "default")
+    detect = stubs.Colours.detect
+    monkeypatch.setattr(
+        stubs.Colours, "detect", lambda one, frames: live.service.keys.revoke(key.split("_")[1]) and detect(one, frames)
+    )
+    with pytest.raises(ClientError, match="UnrecognizedClientException"):
+        live.client(key=key).index_faces(CollectionId="c", Image={"Bytes": stubs.picture(stubs.RED)})
+    assert len(live.service.galleries.open("default", "c")) == 0
+
+
+def test_a_full_queue_throttles(serving: Any, stubs: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    detect = stubs.Colours.detect
+    monkeypatch.setattr(stubs.Colours, "detect", lambda one, frames: time.sleep(0.3) or detect(one, frames))
+    live = serving(stubs.engine(), threads=1, queue=1)
+    client = live.client(max_pool_connections=6)
+
+    def ask(_: int) -> str:
+        try:
+            client.detect_faces(Image={"Bytes": stubs.picture(stubs.RED)})
+        except ClientError as error:
+            assert int(error.response["ResponseMetadata"]["HTTPHeaders"]["retry-after"]) >= 1
+            return str(error.response["Error"]["Code"])
+        return "good"
+
+    with ThreadPoolExecutor(6) as pool:
+        assert set(pool.map(ask, range(6))) == {"good", "ThrottlingException"}
+
+
+def test_a_body_that_is_too_long(serving: Any, stubs: Any) -> None:
+    client = serving(stubs.engine(), max_bytes=2000).client()
+    with pytest.raises(ClientError, match="RequestEntityTooLargeException"):
+        client.detect_faces(Image={"Bytes": bytes(3000)})
 
 
 def test_refusals(aws: Any, collection: str, stubs: Any) -> None:

@@ -85,7 +85,7 @@ def test_tags_may_hold_what_the_model_allows(text: str) -> None:
 
 
 def test_the_operations_are_those_promised() -> None:
-    assert len(OPERATIONS) == 18
+    assert len(OPERATIONS) == 21
     client = boto3.client("rekognition", region_name="x", aws_access_key_id="x", aws_secret_access_key="x")
     known = {client.meta.method_to_api_mapping[method] for method in client.meta.method_to_api_mapping}
     assert set(OPERATIONS) <= known

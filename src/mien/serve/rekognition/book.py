@@ -5,17 +5,18 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from mien.serve.records import Records
 from mien.serve.rekognition.refusal import Refused
 
 FULLEST = 100  # faces of one user
+MOST_TAGS = 200  # of one collection
 _KEPT = 24 * 3600.0  # s for which a ClientRequestToken is remembered
 _TABLES = """
 CREATE TABLE IF NOT EXISTS rekognition_collection (
-    tenant TEXT NOT NULL, collection TEXT NOT NULL, made REAL NOT NULL, tags TEXT NOT NULL,
+    tenant TEXT NOT NULL, collection TEXT NOT NULL, made REAL, tags TEXT NOT NULL,
     PRIMARY KEY (tenant, collection)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS rekognition_user (
@@ -49,7 +50,7 @@ class Book:
             row = db.execute(
                 "SELECT made FROM rekognition_collection WHERE tenant = ? AND collection = ?", (tenant, collection)
             ).fetchone()
-        return None if row is None else float(row["made"])
+        return None if row is None else row["made"]
 
     def begin(self, tenant: str, collection: str, tags: dict[str, str]) -> None:
         """Note a new collection, and drop what is left of one of the same name."""
@@ -59,6 +60,24 @@ class Book:
             db.execute(
                 "INSERT INTO rekognition_collection VALUES (?, ?, ?, ?)",
                 (tenant, collection, time.time(), json.dumps(tags, sort_keys=True)),
+            )
+
+    def tags(self, tenant: str, collection: str) -> dict[str, str]:
+        """Tags of a collection."""
+        with self._records.look() as db:
+            return _tags(db, tenant, collection)
+
+    def tag(self, tenant: str, collection: str, more: Mapping[str, str], without: Collection[str] = ()) -> None:
+        """Add tags to a collection, or take some away. Raises Refused for more than `MOST_TAGS`."""
+        with self._records.change() as db:
+            tags = {**_tags(db, tenant, collection), **more}
+            kept = {name: value for name, value in tags.items() if name not in without}
+            if len(kept) > MOST_TAGS:
+                raise Refused("ServiceQuotaExceededException", f"A collection has at most {MOST_TAGS} tags.")
+            db.execute(
+                "INSERT INTO rekognition_collection VALUES (?1, ?2, NULL, ?3)"
+                " ON CONFLICT (tenant, collection) DO UPDATE SET tags = ?3",
+                (tenant, collection, json.dumps(kept, sort_keys=True)),
             )
 
     def end(self, tenant: str, collection: str) -> None:
@@ -198,6 +217,12 @@ class Book:
             kept = (tenant, operation, token, request, json.dumps(found), time.time())
             db.execute("INSERT OR REPLACE INTO rekognition_token VALUES (?, ?, ?, ?, ?, ?)", kept)
         return found
+
+
+def _tags(db: Any, tenant: str, collection: str) -> dict[str, str]:
+    asked = "SELECT tags FROM rekognition_collection WHERE tenant = ? AND collection = ?"
+    row = db.execute(asked, (tenant, collection)).fetchone()
+    return {} if row is None else dict(json.loads(row["tags"]))
 
 
 def _has(db: Any, tenant: str, collection: str, user: str) -> bool:

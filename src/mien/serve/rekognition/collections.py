@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
+
 from mien.errors import Conflict, InputError
 from mien.serve.dropping import dropped
+from mien.serve.galleries import NAME
 from mien.serve.rekognition.desk import Asked, Desk, size
 from mien.serve.rekognition.refusal import Refused, invalid
 from mien.serve.rekognition.shapes import Json
+
+_ARN = re.compile(r"arn:[^:]*:rekognition:[^:]*:(?P<tenant>[^:]+):collection/(?P<name>.+)")
 
 
 def create_collection(desk: Desk, asked: Asked) -> Json:
@@ -59,6 +64,37 @@ def delete_collection(desk: Desk, asked: Asked) -> Json:
     except Conflict as error:  # it belongs to the operator, or is being migrated
         raise Refused("AccessDeniedException", error.message, error.remedy) from error
     return {"StatusCode": 200}
+
+
+def tag_resource(desk: Desk, asked: Asked) -> Json:
+    """Add tags to a collection."""
+    desk.book.tag(asked.caller.tenant, _named(desk, asked), asked.given["Tags"])
+    desk.note(asked, "gallery.tag", durable=True)
+    return {}
+
+
+def untag_resource(desk: Desk, asked: Asked) -> Json:
+    """Take tags from a collection."""
+    desk.book.tag(asked.caller.tenant, _named(desk, asked), {}, asked.given["TagKeys"])
+    desk.note(asked, "gallery.untag", durable=True)
+    return {}
+
+
+def list_tags(desk: Desk, asked: Asked) -> Json:
+    """Tags of a collection."""
+    found = desk.book.tags(asked.caller.tenant, _named(desk, asked))
+    desk.note(asked, "gallery.describe")
+    return {"Tags": found}
+
+
+def _named(desk: Desk, asked: Asked) -> str:
+    """The collection of the tenant that an ARN names. Raises Refused."""
+    tenant, arn = asked.caller.tenant, asked.given["ResourceArn"]
+    found = _ARN.fullmatch(arn)
+    name = found["name"] if found and found["tenant"] == tenant else ""
+    if not NAME.fullmatch(name) or name not in desk.service.galleries.names(tenant):
+        raise Refused("ResourceNotFoundException", f"There is no collection {arn[:100]}.")
+    return name
 
 
 def _arn(asked: Asked) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,6 +17,7 @@ from mien.serve.rekognition.shapes import Json, bounding_box, face, face_detail,
 from mien.types import Sample, Template
 
 MOST = 4096  # faces that a search answers with where a request names no number
+_PATIENCE = 30.0  # s; clients wait for 60
 _SLACK = 1e-6  # of a cosine, so that rounding keeps nobody out who is let in again below
 
 
@@ -110,26 +112,37 @@ def require_user(desk: Desk, asked: Asked) -> None:
 
 
 def delete_faces(desk: Desk, asked: Asked) -> Json:
-    """Erase faces, each with a receipt; a face of a user stays until it is disassociated."""
+    """Erase faces, each with a receipt; a face of a user stays until it is disassociated.
+
+    Each erasure is durable and takes its time in a large gallery: those that were not reached within `_PATIENCE` are among
+    the unsuccessful ones, without a reason because the protocol has no word for it, and can be sent again."""
+    ends = time.monotonic() + _PATIENCE
     gallery, tenant = desk.gallery(asked), asked.caller.tenant
     wanted = list(dict.fromkeys(asked.given["FaceIds"]))
     subjects = desk.subjects(gallery, wanted)
     owners = desk.book.owners(tenant, asked.collection, wanted)
-    deleted, left = [], []
+    deleted: list[str] = []
+    left: list[Json] = []
     for number in wanted:
-        if number not in subjects:
-            left.append({"FaceId": number, "Reasons": ["FACE_NOT_FOUND"]})
-        elif number in owners:
+        if number in owners and number in subjects:
             reasons = ["ASSOCIATED_TO_AN_EXISTING_USER"]
             left.append({"FaceId": number, "UserId": owners[number], "Reasons": reasons})
+        elif deleted and time.monotonic() > ends:
+            left.append({"FaceId": number, "Reasons": []})
+        elif number in subjects and _erased(desk, asked, subjects[number]):
+            deleted.append(number)
         else:
-            try:
-                forgotten(desk.service, asked.caller, asked.collection, subjects[number])
-                deleted.append(number)
-            except UnknownSubject:  # somebody else was quicker
-                left.append({"FaceId": number, "Reasons": ["FACE_NOT_FOUND"]})
+            left.append({"FaceId": number, "Reasons": ["FACE_NOT_FOUND"]})
     desk.note(asked, "subject.delete", durable=True, faces=len(deleted), refused=len(left))
     return {"DeletedFaces": deleted, "UnsuccessfulFaceDeletions": left}
+
+
+def _erased(desk: Desk, asked: Asked, subject: str) -> bool:
+    try:
+        forgotten(desk.service, asked.caller, asked.collection, subject)
+    except UnknownSubject:  # somebody else was quicker
+        return False
+    return True
 
 
 def search_faces(desk: Desk, asked: Asked) -> Json:

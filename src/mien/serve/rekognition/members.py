@@ -157,7 +157,9 @@ _FILTER = {"QualityFilter": Text(words=("NONE", "AUTO", "LOW", "MEDIUM", "HIGH")
 _FACES = Number(1, 4096, whole=True)
 _USERS = Number(1, 500, whole=True)
 _KEEP = r"\w|[^\S\t-\r\x1c-\x1f\x85]|[.:/=+\-@]"  # letters and numbers of every script, spaces, and these signs
-_TAGS = {"Tags": Pairs(Text(1, 128, rf"(?!aws:)(?:{_KEEP})*"), Text(0, 256, rf"(?:{_KEEP})*"), 200)}
+_TAG = Text(1, 128, rf"(?!aws:)(?:{_KEEP})*")
+_TAGS = {"Tags": Pairs(_TAG, Text(0, 256, rf"(?:{_KEEP})*"), 200)}
+_ARN = {"ResourceArn": Text(20, 2048)}
 _ATTRIBUTES = Many(
     Text(
         words=(
@@ -203,5 +205,8 @@ INPUTS: Mapping[str, Input] = {
     "SearchUsersByImage": Input(
         {**_COLLECTION, "Image": Picture()}, {"UserMatchThreshold": _PERCENT, "MaxUsers": _USERS, **_FILTER}
     ),
+    "TagResource": Input({**_ARN, **_TAGS}),
+    "UntagResource": Input({**_ARN, "TagKeys": Many(_TAG, 0, 200)}),
+    "ListTagsForResource": Input(_ARN),
     "ListUsers": Input(_COLLECTION, {"NextToken": Text(0, None), "MaxResults": _USERS}),
 }

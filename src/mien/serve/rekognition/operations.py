@@ -39,5 +39,8 @@ OPERATIONS: Mapping[str, Operation] = {
     "DisassociateFaces": Operation("operator", users.disassociate_faces),
     "SearchUsers": Operation("reader", users.search_users),
     "SearchUsersByImage": Operation("reader", users.search_users_by_image, users.wanted_search),
+    "TagResource": Operation("operator", collections.tag_resource),
+    "UntagResource": Operation("operator", collections.untag_resource),
+    "ListTagsForResource": Operation("reader", collections.list_tags),
     "ListUsers": Operation("reader", users.list_users),
 }
