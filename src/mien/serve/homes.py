@@ -62,7 +62,7 @@ class Files:
     """A file per gallery in a folder per tenant."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self._folder = folder.absolute()
 
     def names(self, tenant: str) -> list[str]:
         """Those of a tenant."""

@@ -207,6 +207,17 @@ def test_who_waits_to_enrol_while_a_gallery_is_dropped_is_not_told_it_was_done(
     assert isinstance(outcome[0], GalleryCorrupt | GalleryNotFound)
 
 
+def test_a_data_folder_named_from_where_the_service_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    records = Records(Path("svc/service.db"))
+    made = Galleries(Settings(data=Path("svc")), records)
+    made.create("default", "people")
+    assert made.destroy("default", "people").people == 0
+    assert made.names("default") == []
+    made.close()
+    records.close()
+
+
 def test_of_many_who_make_one_gallery_one_does(http: TestClient) -> None:
     with_each: list[int] = []
     threads = [
