@@ -116,6 +116,11 @@ RUNS: Mapping[str, tuple[Callable[[Pictures, Path], list[str]], Sequence[str], S
         ["hidden: 1, marked pixelate, found again: 0", "obama.jpg: 1 left", "biden.jpg: 0 left as they are, 1 hidden"],
         [],
     ),
+    "service.py": (
+        lambda have, folder: [str(folder), *(str(have[name]) for name in ("obama", "obama2", "biden"))],
+        ["enrolled: 2 refused: []", "reject None", "'consent': 'form 12'", "forgotten: 2 samples, people left: 0"],
+        ["accept"],
+    ),
     "ten_lines.py": (named("obama", "obama2", "biden", "obama3"), ["accept ana"], ["ben"]),
     "compat_face_recognition.py": (named("obama", "biden", "obama2"), ["obama at "], ["biden at ", "nobody"]),
     "audit_affect.py": (lambda have, folder: [str(folder)], ["UAR 0.", "of 20 people", "report.html"], ["nan"]),

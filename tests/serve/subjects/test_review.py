@@ -14,7 +14,7 @@ from fastapi.testclient import TestClient
 
 from mien.serve import review
 from mien.serve.service import Service
-from mien.types import Decision, Face, Frame, Match, OperatingPoint
+from mien.types import Decision, Face, Frame, Match, OperatingPoint, Reading
 
 G = "/v1/galleries/people"
 Enrol = Callable[..., dict[str, Any]]
@@ -78,6 +78,20 @@ def test_enrolled_as_somebody_new_the_crop_comes_along(http: TestClient, doubt: 
     told = act(http, doubt, "enrol_as", "carla / <b>").json()
     assert told["added"] == 1
     assert http.get(f"{G}/subjects/carla%20%2F%20%3Cb%3E/samples/{told['sample']}/image").status_code == 200
+
+
+def test_a_face_too_poor_to_know_anybody_by_is_not_enrolled(
+    http: TestClient, service: Service, enrol: Enrol, stubs: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    enrol("ana", stubs.RED)
+    poor = Reading("quality", {"overall": 0.3}, "colours", reasons=("blurred",))
+    monkeypatch.setattr(type(service.engine.judges[0]), "judge", lambda self, clip: [poor])
+    http.post(f"{G}/identify", files={"image": stubs.picture(stubs.RED)}, data={"review": "true"})
+    (one,) = waiting(http)
+    assert (one["verdict"], one["reasons"]) == ("abstain", ["blurred"])
+    refused = act(http, one, "enrol_as", "ana")
+    assert (refused.status_code, refused.json()["type"]) == (422, "PoorFace")
+    assert act(http, one, "confirm").json()["open"] is False
 
 
 def test_not_this_person_moves_nothing_and_is_remembered(http: TestClient, doubt: dict[str, Any]) -> None:

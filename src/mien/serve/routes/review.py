@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from mien import wire
-from mien.errors import Conflict, NotFound, UsageError
+from mien.errors import Conflict, NotFound, PoorFace, UsageError
 from mien.serve import people, samples
 from mien.serve.access import Caller, needs
 from mien.serve.cursors import LARGEST, USUAL
@@ -169,6 +169,12 @@ def _enrolled(service: Service, where: tuple[str, str], item: str, subject: str)
         raise Conflict(f"It was said that this is not {subject!r}.", "Choose somebody else, or dismiss it.")
     with service.galleries.turn(*where) as gallery:
         _, sample = service.review.one(where, item)
+        quality = sample.template.quality or 0.0
+        if quality < service.policies.of(*where).policy.floor:  # poor pictures of anybody look alike
+            raise PoorFace(
+                f"The face is too poor to know anybody by: quality {quality:.2f}.",
+                "Confirm it, and enrol a better picture.",
+            )
         fits(service, gallery, where[1])
         added = gallery.enrol(subject, [sample])
         service.review.settle(where, item, "enrolled")
