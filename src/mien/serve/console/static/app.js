@@ -99,7 +99,7 @@ async function render(first = false) {
     await module.page(page, { parts, signal, go });
   } catch (error) {
     if (signal.aborted) return;
-    show(page, h("header.head", h("h1", { tabindex: "-1" }, title)), failure(told(error), () => render()));
+    show(page, room in OF && h("p.crumb", h("a", { href: go(OF[room]) }, ROOMS.find(([one]) => one === OF[room])[1])), h("header.head", h("h1", { tabindex: "-1" }, title)), failure(told(error), () => render()));
   }
   if (signal.aborted) return;
   scrollTo(0, 0);

@@ -22,21 +22,31 @@ export function shot(video, width = 1280, quality = 0.92) {
   return new Promise((done) => canvas.toBlob(done, "image/jpeg", quality));
 }
 
-/** A dialog that takes one picture; resolves with a File, or null. */
-export async function taken(title = "Take a picture") {
+const LOOK = 900; // ms from one look at what the camera shows to the next
+
+/** A dialog that takes one picture; resolves with a File, or null. `advise(file)` gives words on what is seen right now. */
+export async function taken(advise = null, title = "Take a picture") {
   let stream = null;
   const found = await dialog(title, (close) => {
     const video = h("video.viewfinder", { autoplay: true, playsinline: true, muted: true, aria: { label: "What the camera sees" } });
-    const take = button("Take the picture", async () => close(new File([await shot(video)], `camera ${new Date().toISOString().slice(11, 19)}.jpg`, { type: "image/jpeg" })), { how: "lead", disabled: true });
-    const place = h("div", note("calm", h("p", "Starting the camera …")));
+    const take = button("Take the picture", async () => close(named(await shot(video))), { how: "lead", disabled: true });
+    const place = h("div", { aria: { live: "polite" } }, note("calm", h("p", "Starting the camera …")));
+    const watch = async () => {
+      while (advise && video.isConnected) {
+        try { show(place, await advise(named(await shot(video, 960, 0.85)))); } catch { return; }
+        await new Promise((done) => setTimeout(done, LOOK));
+      }
+    };
     opened().then((got) => {
       stream = got;
       if (!video.isConnected) { stop(got); return; }
       video.srcObject = got;
-      video.addEventListener("loadeddata", () => { take.disabled = false; show(place); take.focus(); }, { once: true });
+      video.addEventListener("loadeddata", () => { take.disabled = false; show(place); take.focus(); watch(); }, { once: true });
     }, (error) => show(place, failure(error)));
     return [video, place, h("div.actions", button("Cancel", () => close()), take)];
   });
   stop(stream);
   return found;
 }
+
+const named = (picture) => new File([picture], `camera ${new Date().toTimeString().slice(0, 8)}.jpg`, { type: "image/jpeg" });

@@ -4,7 +4,7 @@
 import { s } from "./dom.js";
 import { percent, rate, score } from "./format.js";
 
-const WIDE = 640, HIGH = 420, LEFT = 76, RIGHT = 40, TOP = 16, BOTTOM = 52;
+const WIDE = 640, HIGH = 420, LEFT = 76, RIGHT = 40, TOP = 16, BOTTOM = 56;
 const TICKS = [1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 0.25, 0.5, 0.75, 0.9];
 
 /** The normal deviate of a rate (Acklam's rational approximation, error below 1.2e-9). */
@@ -111,8 +111,8 @@ function overThreshold(points) {
 const ticksOf = ([low, high], scale) => TICKS.filter((one) => one >= low && one <= high).map((one) => [scale(one), one >= 0.01 ? percent(one) : `1:${compact.format(Math.round(1 / one))}`]);
 
 function grid(across, down, below, beside) {
-  return s("g.axis", across.map(([x, text]) => [s("line", { x1: x, x2: x, y1: TOP, y2: HIGH - BOTTOM }), s("text", { x, y: HIGH - BOTTOM + 16, "text-anchor": "middle" }, text)]),
+  return s("g.axis", across.map(([x, text]) => [s("line", { x1: x, x2: x, y1: TOP, y2: HIGH - BOTTOM }), s("text", { x, y: HIGH - BOTTOM + 19, "text-anchor": "middle" }, text)]),
     down.map(([y, text]) => [s("line", { x1: LEFT, x2: WIDE - RIGHT, y1: y, y2: y }), s("text", { x: LEFT - 6, y: y + 4, "text-anchor": "end" }, text)]),
-    s("text.label", { x: (LEFT + WIDE - RIGHT) / 2, y: HIGH - 10, "text-anchor": "middle" }, below), s("text.label", { x: 14, y: (TOP + HIGH - BOTTOM) / 2, "text-anchor": "middle", transform: `rotate(-90 14 ${(TOP + HIGH - BOTTOM) / 2})` }, beside));
+    s("text.label", { x: (LEFT + WIDE - RIGHT) / 2, y: HIGH - 8, "text-anchor": "middle" }, below), s("text.label", { x: 14, y: (TOP + HIGH - BOTTOM) / 2, "text-anchor": "middle", transform: `rotate(-90 14 ${(TOP + HIGH - BOTTOM) / 2})` }, beside));
 }
 

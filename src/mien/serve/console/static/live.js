@@ -38,7 +38,7 @@ export async function page(place, { gallery, go, signal }) {
 function started(stream, { gallery, canvas, end, signal, onAnswer }) {
   const video = h("video", { autoplay: true, playsinline: true, muted: true, srcObject: stream });
   const line = new WebSocket(socket(at`/v1/galleries/${gallery}/live`));
-  let sent = 0, closed = false, kept = null, spoken = "";
+  let sent = 0, came = 0, closed = false, kept = null, spoken = "";
   line.binaryType = "arraybuffer";
   video.play().catch(() => { /* nobody looks at it: what it shows is drawn on the canvas */ });
   const next = async () => {
@@ -54,9 +54,11 @@ function started(stream, { gallery, canvas, end, signal, onAnswer }) {
     const answer = JSON.parse(event.data);
     const decisions = answer.faces.map((one) => ({ ...one, verdict: one.verdict ?? "looking", faces: [{ box: one.box }], matches: [] }));
     drawn(canvas, kept, [kept.width, kept.height], decisions);
-    onAnswer(decisions, Math.max(1, performance.now() - sent), answer.problem);
-    const now = decisions.map(called).sort().join(", ");
-    if (now !== spoken) { spoken = now; say(told(decisions)); }
+    const now = performance.now();
+    onAnswer(decisions, Math.max(1, now - came), answer.problem);
+    came = now;
+    const seen = decisions.map(called).sort().join(", ");
+    if (seen !== spoken) { spoken = seen; say(told(decisions)); }
     setTimeout(next, Math.max(0, PAUSE - (performance.now() - sent)));
   });
   line.addEventListener("close", (event) => { if (!closed) end({ message: event.reason || "The connection was closed.", remedy: event.code === 4401 ? "Sign in again." : "Start the camera again." }); });

@@ -101,9 +101,9 @@ export function select(options, chosen, props = {}) {
   return h("select.input", props, options.map(([value, text]) => h("option", { value, selected: value === chosen }, text)));
 }
 
-/** A table in its own scrolling box. columns: [{title, cell(row), end?, still?, head?}] */
+/** A table in its own scrolling box. columns: [{title, cell(row), end?, still?, wide?, head?}] */
 export function table(caption, columns, rows) {
-  const cell = (column, row) => h(column.head ? "th" : "td", { scope: column.head ? "row" : null, class: [column.end && "end", column.still && "still"].filter(Boolean).join(" ") || null }, column.cell(row));
+  const cell = (column, row) => h(column.head ? "th" : "td", { scope: column.head ? "row" : null, class: [column.end && "end", column.still && "still", column.wide && "wide"].filter(Boolean).join(" ") || null }, column.cell(row));
   return h("div.scroll", { tabindex: "0", role: "region", aria: { label: caption } },
     h("table.table", h("caption.unseen", caption),
       h("thead", h("tr", columns.map((column) => h("th", { scope: "col", class: column.end ? "end" : null }, column.title)))),

@@ -5,11 +5,11 @@ import { bytes, several } from "./format.js";
 import { badge, button, h, icon, iconButton, say, show, told } from "./parts.js";
 
 /** A place to drop files, with buttons for the file picker and the camera. `onFiles` gets a list of Files. */
-export function dropzone(onFiles, { text, accept = "image/*", multiple = true, camera = true, slim = false, picture = "upload" } = {}) {
+export function dropzone(onFiles, { text, accept = "image/*", multiple = true, camera = true, advise = null, slim = false, picture = "upload" } = {}) {
   const input = h("input", { type: "file", accept, multiple, class: "unseen", tabindex: "-1", aria: { label: text }, on: { change: () => { give([...input.files]); input.value = ""; } } });
   const give = (files) => { if (files.length) onFiles(multiple ? files : files.slice(0, 1)); };
   const zone = h("div.drop", { class: slim ? "slim" : "" }, icon(picture), h("p", text),
-    h("div.row.tight", button(multiple ? "Choose files" : "Choose a file", () => input.click()), camera && button("Use the camera", async () => { const file = await taken(); if (file) give([file]); }, { picture: "photo" })), input);
+    h("div.row.tight", button(multiple ? "Choose files" : "Choose a file", () => input.click()), camera && button("Use the camera", async () => { const file = await taken(advise); if (file) give([file]); }, { picture: "photo" })), input);
   let depth = 0;
   const over = (event) => event.dataTransfer?.types.includes("Files");
   zone.addEventListener("dragenter", (event) => { if (over(event)) { event.preventDefault(); depth += 1; zone.classList.add("over"); } });
@@ -75,7 +75,7 @@ export function intake(onChange = () => {}, signal = undefined) {
     looking = false;
   }
 
-  const zone = dropzone(add, { text: "Drop pictures here: one face in each, from the front, well lit." });
+  const zone = dropzone(add, { text: "Drop pictures here: one face in each, from the front, well lit.", advise: async (file) => [words(await send("/v1/quality", { image: file }, { signal }))] });
   return {
     part: h("div.stack", zone, list),
     add,
@@ -85,10 +85,17 @@ export function intake(onChange = () => {}, signal = undefined) {
   };
 }
 
+const isGood = (found) => found.usable && found.quality >= 0.7;
+
+/** What the service says of a picture: a mark, and advice in words. */
+function words(found, ...more) {
+  const mark = found.usable ? (isGood(found) ? badge("good", "Good", "check") : badge("doubt", "Usable", "warn")) : badge("bad", "Not usable", "bad");
+  return h("div.advice", h("div.row.tight", mark, ...more), found.advice.map((one) => h("span", one)));
+}
+
 function advised(item, found) {
-  const good = found.usable && found.quality >= 0.7;
-  const mark = found.usable ? (good ? badge("good", "Good", "check") : badge("doubt", "Usable", "warn")) : badge("bad", "Not usable", "bad");
-  show(item.words, h("div.row.tight", mark, h("span.soft", bytes(item.file.size))), found.advice.map((one) => h("span", one)));
+  const good = isGood(found);
+  show(item.words, words(found, h("span.soft", bytes(item.file.size))));
   say(`${item.file.name}: ${found.usable ? (good ? "good" : "usable") : "not usable"}. ${found.advice.join(" ")}`);
 }
 

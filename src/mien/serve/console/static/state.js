@@ -3,6 +3,11 @@ import { address, at, carry, pages } from "./api.js";
 
 export const state = { who: null, galleries: [], gallery: "" };
 
+/** Pictures that one page hands to another: a stranger's face, to be enrolled. Taken once. */
+let handed = [];
+export const hand = (files) => { handed = files; };
+export const taken = () => { const files = handed; handed = []; return files; };
+
 const ROLES = ["reader", "operator", "admin"];
 
 /** Whether the signed-in key's role covers `role`. */

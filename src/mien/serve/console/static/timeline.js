@@ -3,6 +3,7 @@ import { h, id, s } from "./dom.js";
 import { clock, count, score, several, when } from "./format.js";
 import { empty, name, table, verdict } from "./parts.js";
 import { address, at } from "./api.js";
+import { reasons } from "./seen.js";
 
 const KIND = { accept: "good", abstain: "doubt", reject: "calm" };
 const LEFT = 150, RIGHT = 20, LANE = 34, TOP = 26, WIDE = 900;
@@ -34,7 +35,7 @@ export function timeline(entries, seconds, { gallery, job, go }) {
   const picture = s("svg.timeline", { viewBox: `0 0 ${WIDE} ${high}`, role: "img", "aria-label": label },
     steps(end).map((time) => s("g.tick", s("line", { x1: x(time), x2: x(time), y1: TOP - 6, y2: high }), s("text", { x: x(time), y: 12, "text-anchor": "middle" }, clock(time)))),
     rows.map((lane, place) => lanePicture(lane, TOP + place * LANE, x)));
-  return h("div.stack", h("div.scroll", { tabindex: "0", role: "region", aria: { label: "Timeline" } }, h("div.timeline-box", picture)), listed(timed, { gallery, job, go }));
+  return h("div.stack", h("div.scroll", { tabindex: "0", role: "region", aria: { label: "Timeline" } }, picture), listed(timed, { gallery, job, go }));
 }
 
 function lanePicture(lane, top, x) {
@@ -53,6 +54,6 @@ function listed(entries, { gallery, job, go }) {
     { title: "When", still: true, cell: (one) => (one.seen ? when(one.seen) : `${clock(one.span[0], 1)} – ${clock(one.span[1], 1)}`) },
     { title: "Verdict", cell: (one) => verdict(one.verdict) },
     { title: "Similarity", end: true, cell: (one) => score(one.score) },
-    { title: "Why", cell: (one) => (one.reasons ?? []).join(" ") },
+    { title: "Why", wide: true, cell: (one) => reasons(one.reasons ?? [], (one.matches ?? []).map((each) => each.subject)) },
   ], entries);
 }

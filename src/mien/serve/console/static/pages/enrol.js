@@ -3,7 +3,7 @@ import { at, send } from "../api.js";
 import { careFields } from "../care.js";
 import { intake, summary } from "../pictures.js";
 import { button, check, field, going, h, head, name, note, say, show, working } from "../parts.js";
-import { may, state } from "../state.js";
+import { may, state, taken } from "../state.js";
 import { noGallery } from "./people.js";
 
 export async function page(place, { parts, go, signal }) {
@@ -26,6 +26,8 @@ export async function page(place, { parts, go, signal }) {
   h("section.card.stack", h("h2", "Pictures"), pictures.part),
   h("section.card.stack", h("h2", "Who it is"), field("Name or number", who, "Up to 256 characters in any script. It is what an answer says."), care.part, keep.part, done, h("div.row", go_)));
   show(place, h("p.crumb", h("a", { href: go("people", gallery) }, "People")), head("Enrol somebody", h("span", "Into ", name(gallery), ". Several pictures of different days make answers surer.")), may("operator") ? form : note("doubt", h("p", "Your key may look, not enrol. Ask an administrator for an operator's key.")));
+  const brought = taken();
+  if (brought.length) pictures.add(brought);
 }
 
 async function enrolled(gallery, subject, { pictures, keep, metadata, done, go }) {

@@ -1,9 +1,9 @@
 // Who is in a photo, a video, or before the camera.
 import { at, send } from "../api.js";
 import { dropzone } from "../pictures.js";
-import { empty, failure, field, h, head, loading, name, note, say, select, show, tabs, told as problem } from "../parts.js";
+import { button, empty, failure, field, h, head, loading, name, note, say, select, show, tabs, told as problem } from "../parts.js";
 import { drawn, face, told } from "../seen.js";
-import { state } from "../state.js";
+import { hand, may, state } from "../state.js";
 import { noGallery } from "./people.js";
 
 export async function page(place, { parts, go, signal }) {
@@ -59,7 +59,7 @@ function outcome(picture, found, { gallery, go }) {
   const canvas = h("canvas");
   let chosen = -1;
   const redraw = () => drawn(canvas, picture, size, decisions, { chosen });
-  const items = decisions.map((one, place) => h("li", { on: { pointerenter: () => choose(place), focusin: () => choose(place) } }, face(one, place, gallery, go)));
+  const items = decisions.map((one, place) => h("li", { on: { pointerenter: () => choose(place), focusin: () => choose(place) } }, [face(one, place, gallery, go), picture && one.verdict !== "accept" && one.faces?.[0] && may("operator") && h("div", button("Enrol this face …", async () => { hand([await cut(picture, one.faces[0].box)]); location.hash = go("enrol", gallery); }, { how: "tiny", picture: "add" }))]));
   const choose = (place) => { if (place === chosen) return; chosen = place; items.forEach((item, each) => item.classList.toggle("chosen", each === place)); redraw(); };
   canvas.addEventListener("click", (event) => {
     const spot = [event.offsetX * size[0] / canvas.clientWidth, event.offsetY * size[1] / canvas.clientHeight];
@@ -69,6 +69,16 @@ function outcome(picture, found, { gallery, go }) {
   redraw();
   if (!decisions.length) return h("div.two", h("div.stage", canvas), note("doubt", h("p.strong", "No face was found."), h("p", "Try a picture where faces are larger, upright and lit from the front.")));
   return h("div.two", h("div.stack.tight", h("div.stage", canvas), !picture && note("calm", h("p", "This browser cannot show pictures of this kind; the service can read them."))), h("section.stack", h("h2", decisions.length === 1 ? "1 face" : `${decisions.length} faces`), h("ul.seen", items)));
+}
+
+/** A face with what is around it, as a picture of its own. */
+async function cut(picture, [left, top, right, bottom]) {
+  const pad = 0.6 * Math.max(right - left, bottom - top);
+  const [x, y] = [Math.max(0, left - pad), Math.max(0, top - pad)];
+  const wide = Math.min(picture.width, right + pad) - x, high = Math.min(picture.height, bottom + pad) - y;
+  const canvas = h("canvas", { width: Math.round(wide), height: Math.round(high) });
+  canvas.getContext("2d").drawImage(picture, x, y, wide, high, 0, 0, canvas.width, canvas.height);
+  return new Promise((done) => canvas.toBlob((blob) => done(new File([blob], "face.png", { type: "image/png" })), "image/png"));
 }
 
 const inside = ([x, y], [left, top, right, bottom]) => x >= left && x <= right && y >= top && y <= bottom;

@@ -1,12 +1,13 @@
 // One job: how far it is, and what came of it.
-import { address, at, get } from "../api.js";
+import { address, at, get, remove } from "../api.js";
 import { figure, when, words } from "../format.js";
 import { bar, over, stateOf, summed, titled, watching } from "../jobview.js";
-import { facts, failure, h, head, name, note, say, show, told } from "../parts.js";
-import { state } from "../state.js";
+import { button, confirmed, facts, failure, h, head, name, note, say, show, toast, told } from "../parts.js";
+import { may, state } from "../state.js";
 import { timeline } from "../timeline.js";
 import { cancelling } from "./jobs.js";
 
+const TOLD = ["headline", "name", "report"]; // by the rest of the page
 const MOST = 2000; // entries of a timeline that are drawn
 
 export async function page(place, { parts: [number], go, signal }) {
@@ -21,7 +22,7 @@ export async function page(place, { parts: [number], go, signal }) {
       if (known && known !== job.state) say(`The job is ${job.state}.`);
       known = job.state;
       const held = document.activeElement?.dataset?.key;
-      show(top, summary(job, once));
+      show(top, summary(job, once, go));
       if (held) top.querySelector(`[data-key="${CSS.escape(held)}"]`)?.focus();
       const sum = JSON.stringify([job.state, job.result]);
       if (sum !== drawing) { drawing = sum; await results(result, job, path, { go, signal, further }); }
@@ -35,15 +36,21 @@ export async function page(place, { parts: [number], go, signal }) {
   watching(signal, once);
 }
 
-function summary(job, again) {
-  return [h("div.row.between", stateOf(job), !over(job) && cancelling(job, again)), bar(job), job.problem && note("bad", h("p.strong", job.problem.detail), job.problem.remedy && h("p", job.problem.remedy)), summed(job) && h("p", summed(job)),
+async function erased(job, go) {
+  if (!(await confirmed("Erase this job?", h("p", "Its results and pictures are deleted for good."), "Erase it", () => remove(`${at`/v1/jobs/${job.id}`}?erase=true`)))) return;
+  toast("The job was erased.");
+  location.hash = go("jobs");
+}
+
+function summary(job, again, go) {
+  return [h("div.row.between", stateOf(job), over(job) ? may("operator") && button("Erase …", () => erased(job, go), { how: "tiny plain", picture: "remove" }) : cancelling(job, again)), bar(job), job.problem && note("bad", h("p.strong", job.problem.detail), job.problem.remedy && h("p", job.problem.remedy)), summed(job) && h("p", summed(job)),
     facts(["Asked", when(job.made)], job.started && ["Began", when(job.started)], job.ended && ["Ended", when(job.ended)], job.attempts > 1 && ["Attempts", String(job.attempts)], ["Number", h("code", job.id)])];
 }
 
 async function results(place, job, path, { go, signal, further }) {
   if (job.kind === "video") { if (job.state !== "queued") show(place, seenIn(await further(signal), job, go)); return; }
   if (job.state !== "done") { show(place); return; }
-  const plain = Object.entries(job.result ?? {}).filter(([key]) => key !== "headline");
+  const plain = Object.entries(job.result ?? {}).filter(([key, value]) => !TOLD.includes(key) && value !== null && typeof value !== "object");
   show(place, plain.length > 0 && h("section.card.stack", h("h2", "Result"), facts(...plain.map(([key, value]) => [words(key), shown(value)]))), report(path));
 }
 
@@ -54,8 +61,8 @@ export function report(path) {
 
 function shown(value) {
   if (typeof value === "number") return figure(value, 4);
-  if (value === null || typeof value !== "object") return String(value);
-  return h("code", JSON.stringify(value));
+  if (typeof value === "boolean") return value ? "yes" : "no";
+  return String(value);
 }
 
 /** Reads on where it stopped: while a job runs, a timeline has always a next page, which may be empty yet. */

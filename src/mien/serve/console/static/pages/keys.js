@@ -24,13 +24,20 @@ function listed(items, again) {
     { title: "Made", still: true, cell: (one) => when(one.made) },
     { title: "Last used", still: true, cell: (one) => (one.used ? date(one.used) : "never") },
     { title: "State", cell: (one) => STATES[one.state]?.() ?? one.state },
-    { title: h("span.unseen", "Actions"), end: true, cell: (one) => (one.revoked ? "" : button(h("span", "Revoke", h("span.unseen", ` ${one.name}`)), () => revoked(one, again), { how: "bad tiny" })) },
+    { title: h("span.unseen", "Actions"), end: true, cell: (one) => (one.state === "in force" && h("div.row.tight", button(h("span", "Replace", h("span.unseen", ` ${one.name}`)), () => replaced(one, again), { how: "tiny" }), button(h("span", "Revoke", h("span.unseen", ` ${one.name}`)), () => revoked(one, again), { how: "bad tiny" }))) },
   ], items);
 }
 
 async function revoked(one, again) {
   const text = [h("p", "Whoever uses it is refused from now on, and its sessions end."), one.id === state.who.key && h("p.strong", "It is the key of this session: you will be signed out.")];
   if (await confirmed(h("span", "Revoke ", name(one.name), "?"), text, "Revoke it", () => remove(at`/v1/keys/${one.id}`))) { toast("The key was revoked."); again(); }
+}
+
+async function replaced(one, again) {
+  const made = await confirmed(h("span", "Replace ", name(one.name), "?"), [h("p", "A new key is made with the same name and role. The old one works for another day, so that programs can be changed.")], "Replace it", () => post(at`/v1/keys/${one.id}/rotate`, { hours: 24 }));
+  if (!made) return;
+  await dialog("The new key", (close) => secret(made, close));
+  again();
 }
 
 function making(again) {

@@ -28,7 +28,7 @@ async function entries(place) {
     { title: "When", still: true, cell: (one) => when(one.at) },
     { title: "What", head: true, still: true, cell: (one) => words(one.action) },
     { title: "Key", cell: (one) => (one.key ? name(names.get(one.key) ?? one.key) : "the service") },
-    { title: "About", cell: (one) => about(one.facts ?? {}) },
+    { title: "About", wide: true, cell: (one) => about(one.facts ?? {}) },
   ], () => empty("log", "Nothing has been logged yet", "Every change and every question will stand here.")));
 }
 

@@ -12,7 +12,7 @@ export async function page(place, { parts: [gallery, subject], signal, go }) {
   const one = await get(path, {}, { signal });
   const again = () => page(place, { parts: [gallery, subject], signal, go });
   document.title = `${subject} · mien`;
-  const title = h("header.row", portrait(gallery, one, "mid"), h("div.stack.tight.grow", h("div.row.tight", h("h1", { tabindex: "-1" }, name(subject)), may("operator") && button("Rename …", () => renamed({ gallery, subject, path, go }), { how: "plain tiny" })), h("p.soft", `${several(one.samples, "sample")}, ${several(one.images, "picture")} kept`, one.enrolled ? `, enrolled ${when(one.enrolled)}` : ""), lapse(one.metadata)));
+  const title = h("header.row", portrait(gallery, one, "mid"), h("div.stack.tight.grow", h("div.row.tight", h("h1", { tabindex: "-1" }, name(subject)), may("operator") && button("Rename …", () => renamed({ gallery, subject, path, go }), { how: "plain tiny" }), may("operator") && button("Same as …", () => joined({ gallery, subject, go }), { how: "plain tiny" })), h("p.soft", `${several(one.samples, "sample")}, ${several(one.images, "picture")} kept`, one.enrolled ? `, enrolled ${when(one.enrolled)}` : ""), lapse(one.metadata)));
   const samples = h("section.card.stack");
   show(place, h("p.crumb", h("a", { href: go("people", gallery) }, "People")), title,
     h("div.two", h("div.stack.wide", samples, may("operator") && adding(path, again, signal)), h("div.stack.wide", noted(path, one, again), may("operator") && danger(gallery, one, path, go))));
@@ -28,6 +28,18 @@ async function renamed(here) {
   if (!to || to === here.subject) return;
   toast(`Now called ${to}.`);
   location.hash = here.go("person", here.gallery, to);
+}
+
+/** Two names for one person: the samples go to the other name. */
+async function joined(here) {
+  const into = await dialog(h("span", "Who is ", name(here.subject), " as well?"), (close) => {
+    const who = h("input.input", { required: true, maxlength: "256", autocomplete: "off", dir: "auto", autofocus: true }), place = h("div");
+    const act = working(async (event) => { event.preventDefault(); close((await post(at`/v1/galleries/${here.gallery}/merge`, { into: who.value.trim(), from: here.subject })).subject); }, place);
+    return h("form.stack", { on: { submit: act } }, h("p", "All samples and notes go to the other name, and this one is gone."), field("The name that stays", who, "Somebody enrolled in this gallery."), place, h("div.actions", button("Cancel", () => close()), button("Merge", null, { how: "lead", type: "submit" })));
+  });
+  if (!into) return;
+  toast(`Merged into ${into}.`);
+  location.hash = here.go("person", here.gallery, into);
 }
 
 function lapse(metadata = {}) {

@@ -12,12 +12,12 @@ import { noGallery } from "./people.js";
 export async function page(place, { parts, go, signal }) {
   const gallery = parts[0] ?? state.gallery;
   if (!gallery) { show(place, head("Thresholds"), noGallery(go)); return; }
-  const inside = h("div", loading("Reading the evidence …"));
+  const inside = h("div.stack", loading("Reading the evidence …"));
   show(place, head("Thresholds", h("span", "A stricter threshold lets fewer strangers pass and turns more enrolled people away. For ", name(gallery), ".")), inside);
   try {
-    const [found, policy] = await Promise.all([get(at`/v1/galleries/${gallery}/thresholds`, {}, { signal }), get(at`/v1/galleries/${gallery}/policy`, {}, { signal })]);
+    const [found, policy, about] = await Promise.all(["/thresholds", "/policy", ""].map((rest) => get(at`/v1/galleries/${gallery}` + rest, {}, { signal })));
     const known = sources(found);
-    show(inside, known.length ? bench({ gallery, found, policy, known, go }) : none(gallery, found, go));
+    show(inside, about.growth_warning && note("doubt", h("p", about.growth_warning)), about.why_none && note("bad", h("p", about.why_none)), known.length ? bench({ gallery, found, policy, known, go }) : none(gallery, found, go));
   } catch (error) {
     if (error.name !== "AbortError") show(inside, failure(told(error)));
   }
@@ -55,13 +55,12 @@ function bench({ gallery, found, policy, known, go }) {
     await replace(at`/v1/galleries/${gallery}/policy`, { ...rules.given(), fmr: null, fpir: null, threshold: null, ...source.keeps(point()).rules });
     toast("Kept as this gallery's policy.");
   }, outcome);
-  return h("div.two",
-    h("div.stack.wide",
-      h("section.card.stack", h("h2", "Trade-off"), known.length > 1 && field("Measured on", which), drawing, h("p.small.soft", "Drag the handle, or focus it and use the arrow keys. The shaded band is the 95 % interval.")),
-      evidenceOf(found)),
+  return h("div.bench",
+    h("section.card.stack", h("h2", "Trade-off"), known.length > 1 && field("Measured on", which), drawing, h("p.small.soft", "Drag the handle, or focus it and use the arrow keys. The shaded band is the 95 % interval.")),
     h("div.stack.wide",
       h("section.card.stack", h("h2", "At this point"), readout, field("Searches a day", searches, size ? `Each is compared with ${several(size, "template")}.` : "Nobody is enrolled yet."), h("details", h("summary.small", "How false alarms are counted"), h("p.small", found.assumption))),
-      h("section.card.stack", h("h2", "Policy of this gallery"), h("p.small", standing(policy)), may("operator") && [rules.part, saving, outcome, h("div.row.tight", button("Keep this point", keep, { how: "lead" }), calibrating(gallery, go))])));
+      h("section.card.stack", h("h2", "Policy of this gallery"), h("p.small", standing(policy)), may("operator") && [rules.part, saving, outcome, h("div.row.tight", button("Keep this point", keep, { how: "lead" }), calibrating(gallery, go))])),
+    evidenceOf(found));
 }
 
 function nearest(points, threshold) {
