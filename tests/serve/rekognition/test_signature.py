@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import boto3
 import httpx
 import pytest
 from botocore.auth import SigV4Auth
@@ -137,6 +139,19 @@ def test_keys_that_are_not_in_force(live: Any) -> None:
     assert code(live.client(key="mien_ffffffffffff_secret").list_collections) == "UnrecognizedClientException"
     other = live.service.keys.make("wrong secret", "admin", "default")
     assert code(live.client(key=other[:-3] + "xyz").list_collections) == "InvalidSignatureException"
+
+
+def test_a_program_is_pointed_here_by_its_environment_alone(live: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, number, secret = live.service.keys.make("program", "reader", "default").split("_", 2)
+    monkeypatch.setenv("AWS_ENDPOINT_URL_REKOGNITION", live.address)
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "anywhere")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", number)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", secret)
+    monkeypatch.delenv("AWS_SESSION_TOKEN", raising=False)
+    with warnings.catch_warnings():  # the client warns of old Pythons
+        warnings.simplefilter("ignore")
+        program = boto3.Session().client("rekognition")
+    assert "CollectionIds" in program.list_collections()
 
 
 def test_a_late_clock_is_told(live: Any, monkeypatch: pytest.MonkeyPatch) -> None:
