@@ -130,5 +130,5 @@ def number(value: Any, name: str) -> float:
         raise UsageError(f"{name} is no number.", "Send one such as 0.001.")
     try:
         return float(value)
-    except ValueError:
+    except (ValueError, OverflowError):
         raise UsageError(f"{name} is no number: {str(value)[:40]!r}.", "Send one such as 0.001.") from None

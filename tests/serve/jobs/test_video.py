@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -202,3 +203,25 @@ def test_pages_of_jobs(http: TestClient, service: Service) -> None:
         cursor = page["next"]
     assert seen == made[::-1] and cursor is None
     assert http.get("/v1/jobs?cursor=nonsense").status_code == 422
+
+
+ODD: list[Any] = [None, True, 5, 10**400, -1.5, [1], {"a": 1}, "", "x", "\ud800", "a\0b", "é" * 300]
+FIELDS = ["kind", "gallery", "source", "hook", "fmr", "where", "audit", "data", "pad", "rounds", "seed", "keep", "sizes"]
+
+
+def test_nothing_that_is_json_makes_it_fail(make_app: Callable[..., FastAPI], tmp_path: Path) -> None:
+    (tmp_path / "sets").mkdir()
+    app = make_app(rate=1e6, burst=10**6, datasets=tmp_path / "sets", sources=("rtsp://127.0.0.",))
+    json_ = {"content-type": "application/json"}
+    with TestClient(app) as client:
+        client.headers["authorization"] = "Bearer " + app.state.service.keys.make("tests", "operator", "default")
+        app.state.service.galleries.create("default", "people")
+        for kind in ("video", "audit", "calibrate"):
+            for name in FIELDS:
+                for value in ODD:
+                    asked = {"kind": kind, "gallery": "people", "audit": "quality", "data": "x", name: value}
+                    asked = {key: one for key, one in asked.items() if kind == "audit" or key not in ("audit", "data")}
+                    answer = client.post("/v1/jobs", content=json.dumps(asked), headers=json_)
+                    assert answer.status_code in (202, 400, 403, 404, 422), (asked, answer.text)
+        for text in ("NaN", '{"kind": NaN}', "[" * 100_000, "{}", '"x"', ""):
+            assert client.post("/v1/jobs", content=text, headers=json_).status_code in (400, 413, 422)

@@ -18,7 +18,7 @@ PORTS = {"rtsp": 554, "http": 80, "https": 443}
 # Stricter than the standard: what two parsers could take differently is no address here.
 _ADDRESS = re.compile(
     r"(?P<scheme>[a-z]+)://(?:(?P<user>[^\s/@:?#\\]+):(?P<password>[^\s/@?#\\]*)@)?"
-    r"(?P<host>\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.\-]+)(?::(?P<port>[0-9]{1,5}))?(?P<rest>[/?][^\s#\\]*)?"
+    r"(?P<host>\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.\-]+)(?::(?P<port>[0-9]{1,5}))?(?P<rest>[/?][!\x22$-\[\]-~]*)?"
 )
 
 

@@ -26,7 +26,7 @@ def asked(service: Service, tenant: str, body: Body, folder: Path) -> tuple[str,
     """Kind, what is asked, and whether the job is live. Raises UsageError, InputError, NotAllowed, GalleryNotFound."""
     fields = body.fields
     kind = fields.get("kind") or (VIDEO if body.saved else "")
-    if kind not in _KINDS:
+    if not isinstance(kind, str) or kind not in _KINDS:
         raise UsageError(f"There is no kind of job {str(kind)[:40]!r}.", f"Choose among {', '.join(_KINDS)}.")
     known, check = _KINDS[kind]
     unknown = sorted(set(fields) - {*known, *_COMMON})

@@ -91,6 +91,7 @@ async def _small(request: Request) -> bytes:
 def _json(body: bytes) -> dict[str, Any]:
     try:
         found = json.loads(body)
+        json.dumps(found, ensure_ascii=False).encode()  # half a surrogate pair is no text
     except (ValueError, RecursionError) as error:
         raise InputError("The body is no JSON.", "Send one JSON object.") from error
     if not isinstance(found, dict):

@@ -27,7 +27,7 @@ def fetch(address: Address, path: Path, most: int, step: Callable[[], None]) -> 
             moved = ", which points elsewhere and is not followed" if 300 <= answer.status < 400 else ""
             raise UnreadableMedia(f"{address.bare} answers {answer.status}{moved}.", "Check the address.")
         _save(answer, path, most, step)
-    except (OSError, http.client.HTTPException) as error:
+    except (OSError, ValueError, http.client.HTTPException) as error:
         raise UnreadableMedia(
             f"{address.bare} cannot be read: {error or type(error).__name__}.", "Try again."
         ) from error

@@ -102,8 +102,8 @@ class Hooks:
             try:
                 while not self._stopping.is_set() and (row := self._due()) is not None:
                     self._settle(row, *self._send(row))
-            except MienError as error:
-                log.warning("hooks wait: %s", error)
+            except Exception as error:  # whatever it is, the others must be sent
+                log.warning("hooks wait: %s", error, exc_info=not isinstance(error, MienError))
             if self._wake.wait(min(_IDLE, *self._waits)):
                 self._stopping.wait(_COMMIT)
 
@@ -135,7 +135,7 @@ class Hooks:
         try:
             connection.request("POST", address.rest or "/", body, headers)
             status = connection.getresponse().status
-        except (OSError, http.client.HTTPException) as error:
+        except (OSError, ValueError, http.client.HTTPException) as error:
             return None, str(error) or type(error).__name__
         finally:
             connection.close()

@@ -54,7 +54,7 @@ class Relay:
                 return
             try:
                 camera = socket.create_connection(self._to, timeout=_TIMEOUT)
-            except OSError:
+            except (OSError, ValueError):
                 _hang_up(caller)
                 continue
             caller.settimeout(_TIMEOUT)

@@ -88,8 +88,8 @@ class Runner:
                 if now - swept >= _SWEEP:
                     swept = now
                     self._service.jobs.sweep(self._service.settings.job_days)
-            except (MienError, OSError) as error:  # the records are busy, or the disk is full: that may pass
-                log.warning("jobs wait: %s", error)
+            except Exception as error:  # the records are busy, or the disk is full: that may pass
+                log.warning("jobs wait: %s", error, exc_info=not isinstance(error, MienError | OSError))
             self._wake.wait(_TICK if self._works else _IDLE)
             self._wake.clear()
 
