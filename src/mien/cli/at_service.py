@@ -64,11 +64,11 @@ def desk(settings: Settings) -> Iterator[Desk]:
     """Open records and log; a service that runs meanwhile is not disturbed. Raises UsageError, CannotWrite, Unavailable."""
     from mien.serve.erasing import Receipts
     from mien.serve.keys import Keys
-    from mien.serve.log import Log
+    from mien.serve.log import opened
     from mien.serve.records import Records
 
     master, records = settings.master(), Records(settings.records)
-    log = Log(Records(settings.data / "log.db"), master)
+    log = opened(settings.data, records, master)
     try:
         yield Desk(settings, Keys(records, master), log, Receipts(records))
     finally:

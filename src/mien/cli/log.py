@@ -37,15 +37,16 @@ def command() -> None:
 @click.option(
     "--known", metavar="HEAD", default="", help="A head that was told earlier, which must be in the log still."
 )
+@click.option("--after", type=click.IntRange(0), default=0, help="Only what stands behind this entry.")
 @click.option("--without-secret", is_flag=True, help="Check the chain only, as somebody from outside can.")
 @answers
-def verify(data: Path, known: str, without_secret: bool, out: Output) -> int:
+def verify(data: Path, known: str, after: int, without_secret: bool, out: Output) -> int:
     """Check that every entry is what was written.
 
     In its place, and to the end. Exit code 69 and the first broken entry where that is not so. Keep the head on another
     machine: with --known it also shows that nobody put back an older copy of the whole file."""
     with desk(chosen(data)) as open_:
-        found = open_.log.verify(known, not without_secret)
+        found = open_.log.verify(known, not without_secret, after)
     lines = [("log", found.fault or "whole"), ("entries in order", f"{found.entries:,}"), ("head", found.head)]
     out.answer(dataclasses.asdict(found) | {"whole": found.fault is None}, lines)
     return BROKEN if found.fault else 0
@@ -54,17 +55,21 @@ def verify(data: Path, known: str, without_secret: bool, out: Output) -> int:
 @command.command("show")
 @folder
 @click.option("--tenant", help="Only what one did.")
-@click.option("--gallery", help="With --subject: the gallery that they are in.")
+@click.option("--gallery", help="Only what was done in one.")
+@click.option("--action", help="Only one kind, such as subject.forget.")
 @click.option("--subject", help="Only what was done about somebody, erased or not (with --tenant and --gallery).")
 @click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="Entries, the newest.")
 @answers
-def show(data: Path, tenant: str | None, gallery: str | None, subject: str | None, limit: int, out: Output) -> None:
+def show(data: Path, tenant: str | None, limit: int, out: Output, **only: str | None) -> None:
     """The newest entries."""
+    from mien.serve.log import Only
+
+    gallery, subject = only["gallery"], only["subject"]
     if subject is not None and (gallery is None or tenant is None):
         raise UsageError("A subject is looked for by tenant and gallery.", "Give --tenant and --gallery too.")
     with desk(chosen(data)) as open_:
         alias = None if subject is None else open_.log.alias(str(tenant), str(gallery), subject)
-        found = open_.log.entries(tenant, None, limit, alias)
+        found = open_.log.entries(tenant, None, limit, Only(alias, gallery, only["action"]))
     with out.listing("entries", LIST) as listing:
         for one in found:
             listing.add(one)

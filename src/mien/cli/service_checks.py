@@ -103,10 +103,9 @@ class _Look:
         return "OK", f"{self.settings.records} can be written and is whole ({size / 1e6:.1f} MB).", ""
 
     def log(self) -> Finding:
-        from mien.serve.log import Log
-        from mien.serve.records import Records
+        from mien.serve.log import opened
 
-        log = Log(Records(self.settings.data / "log.db"), self.settings.master())
+        log = opened(self.settings.data, self.records, self.settings.master())
         found = log.verify()
         log.close()
         if found.fault:

@@ -7,7 +7,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,16 +52,21 @@ def seal(master: bytes, number: int, newest: bytes) -> bytes:
 
 
 def check(
-    rows: Iterable[tuple[int, str, bytes]], head: tuple[int, bytes, bytes] | None, master: bytes | None, known: str = ""
+    rows: Iterable[tuple[int, str, bytes]],
+    head: tuple[int, bytes, bytes] | None,
+    master: bytes | None,
+    known: Sequence[str] = (),
+    after: int = 0,
 ) -> Verdict:
     """Check (number, entry, hash) rows in order against the head (number, hash, seal).
 
-    master: None leaves the seal unchecked. known: a head of earlier ("number:hash") that must lie in the chain."""
+    master: None leaves the seal unchecked. known: heads of earlier ("number:hash") that must lie in the chain.
+    after: the number of an entry up to which all is taken for granted; the one behind it is, too."""
     before, number, at = START, 0, ""
-    seen = dict([_split(known)]) if known else {}
+    seen = dict(split(one) for one in known if one)
     for row, text, hash_ in rows:
-        fault = _broken(number, row, (before, text, hash_), at)
-        if fault is None and seen.get(row, hash_) != hash_:
+        fault = None if row <= after + bool(after) else _broken(number, row, (before, text, hash_), at)
+        if fault is None and row > after and seen.get(row, hash_) != hash_:
             fault = f"Entry {row} is not the one that was noted earlier."
         if fault:
             return Verdict(number, f"{number}:{before.hex()}", fault, number + 1)
@@ -102,7 +107,8 @@ def _at(text: str) -> str:
         return ""  # a hash that fits shows that it was written so
 
 
-def _split(known: str) -> tuple[int, bytes]:
+def split(known: str) -> tuple[int, bytes]:
+    """(number, hash) of a head. Raises UsageError."""
     from mien.errors import UsageError
 
     number, _, digits = known.partition(":")

@@ -15,6 +15,7 @@ from mien.errors import GalleryNotFound, UnknownSubject
 from mien.gallery.base import now
 from mien.gallery.names import subject_name
 from mien.serve.access import Caller
+from mien.serve.log import Only
 from mien.serve.records import Records
 
 if TYPE_CHECKING:
@@ -61,14 +62,15 @@ class Receipts:
         records.keep(_TABLES)
 
     def listed(
-        self, tenant: str, before: int | None = None, limit: int = 100, alias: str | None = None
+        self, tenant: str, before: int | None = None, limit: int = 100, only: Only | None = None
     ) -> list[dict[str, Any]]:
-        """Receipts of a tenant, newest first: those under the number `before`, of one subject if so asked."""
+        """Receipts of a tenant, newest first: those under the number `before`, and as `only` says."""
+        of = only or Only()
         with self.records.look() as db:
             rows = db.execute(
                 "SELECT * FROM receipt WHERE tenant = ? AND number < ? AND alias = ifnull(?, alias)"
-                " ORDER BY number DESC LIMIT ?",
-                (tenant, before or 2**62, alias, limit),
+                " AND gallery = ifnull(?, gallery) ORDER BY number DESC LIMIT ?",
+                (tenant, before or 2**62, of.alias, of.gallery, limit),
             ).fetchall()
         return [_told(row) for row in rows]
 

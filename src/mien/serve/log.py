@@ -15,16 +15,19 @@ from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as TooLong
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from mien.errors import CannotWrite, Unavailable
+from mien.errors import CannotWrite, MienError, Unavailable
 from mien.serve import chain
+from mien.serve.anchor import Anchor
 from mien.serve.records import Records
 
 if TYPE_CHECKING:
     import sqlite3
+    from pathlib import Path
 
     from mien.serve.access import Caller
 
@@ -55,6 +58,15 @@ def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="microseconds")
 
 
+@dataclass(frozen=True, slots=True)
+class Only:
+    """Which entries are wanted; None is any."""
+
+    alias: str | None = None  # of a subject
+    gallery: str | None = None
+    action: str | None = None
+
+
 @dataclass(slots=True, eq=False)
 class _Entry:
     body: dict[str, Any]
@@ -69,14 +81,16 @@ class Log:
 
     One thread per process writes, many entries to a transaction; it starts with the first entry."""
 
-    def __init__(self, records: Records, master: bytes) -> None:
-        self._records, self._master = records, master
+    def __init__(self, records: Records, master: bytes, anchored: Anchor | None = None) -> None:
+        self._records, self._master, self._anchored = records, master, anchored
         self._waiting: deque[_Entry] = deque()
         self._change = threading.Condition()
         self._stopping = self._hurry = False
         self._thread: threading.Thread | None = None
         self._drift = time.time() - time.monotonic()
-        self._written = 0  # number of the newest entry that this process put there
+        self._latest: Future[None] | None = None  # of the entry added last
+        # Number of the newest entry known to have been there: of the note, later of what this process wrote.
+        self._written = Anchor.number(anchored.known()) if anchored else 0
         records.keep(_TABLES)
 
     def add(self, caller: Caller | None, action: str, *, durable: bool = False, **facts: Any) -> None:
@@ -94,6 +108,7 @@ class Log:
             if len(self._waiting) >= WAITING:
                 raise CannotWrite("The log cannot be written, and nothing is done unlogged.", "Check the disk.")
             self._waiting.append(one)
+            self._latest = one.done
             self._hurry |= durable
             if self._thread is None:
                 self._thread = threading.Thread(target=self._work, name="log", daemon=True)
@@ -118,10 +133,17 @@ class Log:
         self._records.settle()
 
     def entries(
-        self, tenant: str | None, before: int | None = None, limit: int = 100, alias: str | None = None
+        self, tenant: str | None, before: int | None = None, limit: int = 100, only: Only | None = None
     ) -> list[dict[str, Any]]:
-        """Entries of a tenant (None: of all), newest first: those under the number `before`, of one subject if so asked."""
-        wanted = {"tenant = ?": tenant, "number < ?": before, "alias = ?": alias}
+        """Entries of a tenant (None: of all), newest first: those under the number `before`, and as `only` says."""
+        of = only or Only()
+        wanted = {
+            "tenant = ?": tenant,
+            "number < ?": before,
+            "alias = ?": of.alias,
+            "json_extract(entry, '$.facts.gallery') = ?": of.gallery,
+            "json_extract(entry, '$.action') = ?": of.action,
+        }
         given = {words: value for words, value in wanted.items() if value is not None}
         clause = f"WHERE {' AND '.join(given)} " if given else ""
         with self._records.look() as db:
@@ -130,22 +152,33 @@ class Log:
             found = [json.loads(row["entry"]) | {"number": row["number"]} for row in rows]
             return [_named(db, one) for one in found]
 
-    def verify(self, known: str = "", sealed: bool = True) -> chain.Verdict:
-        """Check the whole chain. known: a head that was noted earlier. Raises UsageError for one that is none."""
+    def verify(self, known: str = "", sealed: bool = True, after: int = 0) -> chain.Verdict:
+        """Check the whole chain, or what stands behind entry `after`. Raises UsageError for a `known` that is no head.
+
+        known: a head that was told earlier; the one that was noted in the service's records is looked for too."""
         self.flush()
+        noted = self._anchored.known() if self._anchored and sealed else ""
         with self._records.look() as db:
             head = db.execute("SELECT number, hash, seal FROM head").fetchone()
             rows = db.execute("SELECT number, entry, hash FROM log NOT INDEXED ORDER BY number")
-            return chain.check(map(tuple, rows), head and tuple(head), self._master if sealed else None, known)
+            master = self._master if sealed else None
+            return chain.check(map(tuple, rows), head and tuple(head), master, (noted, known), after)
+
+    def anchor(self) -> None:
+        """Note the head in the service's records, now and then."""
+        with self._records.look() as db:
+            head = db.execute("SELECT number, hash FROM head").fetchone()
+        if head is not None and self._anchored is not None:
+            self._anchored.note(f"{head['number']}:{head['hash'].hex()}")
 
     def flush(self) -> None:
-        """Return when all that this process added is on the disk, or cannot be put there. Raises CannotWrite, Unavailable."""
+        """Return when all that this process added is on the disk. Raises CannotWrite, Unavailable."""
         with self._change:
-            last = self._waiting[-1] if self._waiting else None
             self._hurry = True
             self._change.notify_all()
+            last = self._latest
         if last is not None:
-            last.done.result(PATIENCE)
+            last.result(PATIENCE)
 
     def close(self) -> None:
         """Write what waits and stop; what cannot be written is said on stderr."""
@@ -157,6 +190,8 @@ class Log:
             thread.join(PATIENCE)
         if self._waiting:
             log.error("the log lost entries: they could not be written", extra={"entries": len(self._waiting)})
+        with suppress(MienError):
+            self.anchor()
         self._records.close()
 
     def _hidden(self, tenant: str, facts: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
@@ -263,3 +298,8 @@ def _named(db: sqlite3.Connection, entry: dict[str, Any]) -> dict[str, Any]:
             row = db.execute("SELECT subject FROM name WHERE alias = ?", (facts[one],)).fetchone()
             facts[one] = row["subject"] if row else facts[one]
     return entry
+
+
+def opened(folder: Path, records: Records, master: bytes) -> Log:
+    """The log of the service in `folder`, whose head is noted in `records`."""
+    return Log(Records(folder / "log.db"), master, Anchor(records, master))

@@ -169,6 +169,7 @@ class Retention:
         self._stopping.wait(min(_FIRST, every))
         while not self._stopping.is_set():
             try:
+                self._service.log.anchor()
                 resume(self._service, (datetime.now(UTC) - timedelta(seconds=_LEFT)).isoformat(timespec="seconds"))
                 if self.due():
                     done = run(self._service, halt=self._stopping)

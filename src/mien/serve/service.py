@@ -11,7 +11,7 @@ from starlette.requests import HTTPConnection
 from mien import judge, models
 from mien.errors import UnknownModel
 from mien.protocols import Judge
-from mien.serve import dropping
+from mien.serve import dropping, log
 from mien.serve.cursors import Cursors
 from mien.serve.doubles import Doubles
 from mien.serve.erasing import Eraser, Receipts
@@ -21,7 +21,6 @@ from mien.serve.idempotency import Answers
 from mien.serve.jobs import Jobs, Runner
 from mien.serve.keys import Keys
 from mien.serve.lines import Lines
-from mien.serve.log import Log
 from mien.serve.metrics import Metrics
 from mien.serve.policies import Policies
 from mien.serve.rates import Rates
@@ -51,7 +50,7 @@ class Service:
         master = settings.master()
         self.keys = Keys(self.records, master)
         self.cursors = Cursors(master)
-        self.log = Log(Records(settings.data / "log.db"), master)
+        self.log = log.opened(settings.data, self.records, master)
         self.receipts = Receipts(self.records)
         self.erasers: list[Eraser] = []  # what else keeps something about a subject (see `erasing`)
         self.rates = Rates(self.records, settings)

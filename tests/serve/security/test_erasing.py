@@ -10,6 +10,7 @@ import pytest
 from mien.errors import NotAuthenticated, UnknownSubject
 from mien.serve.access import Caller
 from mien.serve.erasing import forgotten, resume
+from mien.serve.log import Only
 from mien.serve.service import Service
 
 NAME = "Zoë 赤 / '<b>"
@@ -33,7 +34,7 @@ def test_a_person_goes_everywhere_and_the_receipt_stays_without_the_name(
     assert (receipt.samples, receipt.subject, receipt.by, receipt.why) == (2, NAME, anna.key, "request")
     assert told == [("default", "people", NAME)]
     assert len(service.galleries.open("default", "people")) == 0
-    kept = service.receipts.listed("default", alias=receipt.alias)
+    kept = service.receipts.listed("default", only=Only(receipt.alias))
     assert [one["digest"] for one in kept] == [receipt.digest]
     assert [one["action"] for one in service.log.entries("default")] == ["subject.forget", "identify"]
     held = b"".join(path.read_bytes() for path in (tmp_path / "service").glob("*.db*"))

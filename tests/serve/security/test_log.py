@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 from mien.errors import CannotWrite, UsageError
 from mien.serve import chain
 from mien.serve.access import Caller
-from mien.serve.log import GATHER, Log
+from mien.serve.log import GATHER, Log, Only, opened
 from mien.serve.records import Records
 
 MASTER = b"a master secret of the tests"
@@ -139,7 +140,7 @@ def test_names_go_and_the_chain_stays(filled: Log) -> None:
     filled.forget(alias)
     filled.add(ANNA, "identify", gallery="people", subject="person 4")  # in another process before, written after
     filled.flush()
-    told = [one["facts"]["subject"] for one in filled.entries("default", alias=alias)]
+    told = [one["facts"]["subject"] for one in filled.entries("default", only=Only(alias))]
     assert told == [alias] * 3
     assert filled.verify().fault is None
     filled.add(ANNA, "subject.enrol", gallery="people", subject="person 4", durable=True)
@@ -227,6 +228,41 @@ def test_any_change_of_any_entry_is_found_at_its_place(entries: list[dict[str, o
     assert chain.check(rows, head, MASTER).broken == number
     rows.pop(at)
     assert chain.check(rows, head, MASTER).broken == number
+
+
+def anchored(path: Path) -> Log:
+    records = Records(path / "service.db")
+    return opened(path, records, MASTER)
+
+
+@pytest.mark.parametrize("how", ["gone", "older"])
+def test_a_log_taken_away_or_put_back_is_seen_by_the_note_beside_the_records(tmp_path: Path, how: str) -> None:
+    log = anchored(tmp_path)
+    for number in range(1, 7):
+        log.add(ANNA, "verify", count=number)
+        if number == 3:
+            log.flush()
+            with (
+                closing(sqlite3.connect(tmp_path / "log.db")) as db,
+                closing(sqlite3.connect(tmp_path / "old")) as copy,
+            ):
+                db.backup(copy)
+    log.close()
+    for path in tmp_path.glob("log.db*"):
+        path.unlink()
+    if how == "older":
+        (tmp_path / "old").rename(tmp_path / "log.db")
+    log = anchored(tmp_path)
+    assert log.verify().fault == "Entry 6 was noted earlier and is gone."
+    log.add(ANNA, "verify", durable=True)
+    found = log.verify()
+    assert found.broken == (4 if how == "older" else 1)
+    head = found.head
+    log.close()  # the note goes on, and what was lost stays seen
+    log = anchored(tmp_path)
+    assert log.verify().head == head
+    assert log.verify(after=8).fault is None
+    log.close()
 
 
 KILLED = """

@@ -6,42 +6,48 @@ import dataclasses
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
+from pydantic import BaseModel, ConfigDict, Field
 
 from mien.errors import UsageError
 from mien.serve.access import Caller, needs
 from mien.serve.cursors import LARGEST, USUAL
+from mien.serve.log import Only
 from mien.serve.service import Here
 
 router = APIRouter(prefix="/v1/log", tags=["log"])
 Admin: Any = needs("admin")
-Limit = Annotated[int, Query(ge=1, le=LARGEST)]
-Text = Annotated[str | None, Query(max_length=2000)]
+Text = Annotated[str | None, Field(max_length=2000)]
+
+
+class Asked(BaseModel):
+    """Which entries are wanted."""
+
+    model_config = ConfigDict(extra="forbid")
+    cursor: Text = Field(None, description="`next` of the page before.")
+    limit: int = Field(USUAL, ge=1, le=LARGEST, description="Entries of a page.")
+    action: Text = Field(None, description="Only one kind, such as subject.forget.")
+    gallery: Text = Field(None, description="Only what was done in one gallery.")
+    subject: Text = Field(None, description="Only what was done about somebody of that gallery, erased or not.")
 
 
 @router.get("")
-def listed(
-    service: Here,
-    cursor: Text = None,
-    limit: Limit = USUAL,
-    gallery: Text = None,
-    subject: Text = None,
-    who: Caller = Admin,
-) -> dict[str, Any]:
-    """Who did what, newest first; of one subject with `gallery` and `subject`. Erased subjects stand there by alias."""
-    if subject is not None and gallery is None:
+def listed(asked: Annotated[Asked, Query()], service: Here, who: Caller = Admin) -> dict[str, Any]:
+    """Who did what, newest first. Erased subjects stand there by an alias."""
+    if asked.subject is not None and asked.gallery is None:
         raise UsageError("A subject is looked for without a gallery.", "Name its gallery too.")
-    alias = service.log.alias(who.tenant, gallery or "", subject) if subject is not None else None
-    before = service.cursors.take(cursor, who.tenant, "log", alias) if cursor else None
-    found = service.log.entries(who.tenant, before, limit + 1, alias)
-    following = (
-        service.cursors.give(found[limit - 1]["number"], who.tenant, "log", alias) if len(found) > limit else None
-    )
-    service.log.add(who, "log.read", count=min(len(found), limit))
-    return {"items": found[:limit], "next": following}
+    alias = asked.subject and service.log.alias(who.tenant, str(asked.gallery), asked.subject)
+    of = (who.tenant, "log", asked.gallery, asked.action, alias)
+    before = service.cursors.take(asked.cursor, *of) if asked.cursor else None
+    found = service.log.entries(who.tenant, before, asked.limit + 1, Only(alias, asked.gallery, asked.action))
+    following = service.cursors.give(found[asked.limit - 1]["number"], *of) if len(found) > asked.limit else None
+    service.log.add(who, "log.read", count=min(len(found), asked.limit))
+    return {"items": found[: asked.limit], "next": following}
 
 
 @router.get("/verify")
-def verify(service: Here, known: Text = None, who: Caller = Admin) -> dict[str, Any]:
+def verify(
+    service: Here, who: Caller = Admin, known: Annotated[str | None, Query(max_length=200)] = None
+) -> dict[str, Any]:
     """Whether every entry is what was written, in its place, to the end. `known` is a `head` that was told earlier."""
     found = service.log.verify(known or "")
     service.log.add(who, "log.verify", whole=found.fault is None)

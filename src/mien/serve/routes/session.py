@@ -28,7 +28,8 @@ def begin(given: Given, request: Request, response: Response, service: Here) -> 
     caller = service.gate.admitted(service.keys.key(given.key))
     session = service.sessions.begin(caller.key, service.settings.session_hours * 3600)
     service.log.add(caller, "session.begin", durable=True)
-    secure = request.url.scheme == "https" or service.settings.tls_certificate is not None
+    of = service.settings
+    secure = request.url.scheme == "https" or of.tls_certificate is not None or of.behind_proxy
     left = int(service.settings.session_hours * 3600)
     common: dict[str, Any] = {"max_age": left, "samesite": "strict", "secure": secure, "path": "/"}
     response.set_cookie(COOKIE, service.sessions.cookie(session), httponly=True, **common)
