@@ -10,8 +10,7 @@ from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
 
 import mien
-from mien.serve import headers, limits, problems, routes
-from mien.serve.idempotency import Once
+from mien.serve import headers, idempotency, limits, problems, routes
 from mien.serve.paths import Segments
 from mien.serve.service import Service
 from mien.serve.settings import Settings
@@ -43,7 +42,7 @@ def build(settings: Settings, engine: Engine | None = None, process: int = 0) ->
     app.state.service = service
     problems.install(app)
     app.add_middleware(Segments)
-    app.add_middleware(Once)
+    idempotency.install(app)
     limits.install(app, settings)
     headers.install(app, settings)
     routes.install(app)

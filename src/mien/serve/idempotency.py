@@ -12,6 +12,7 @@ import json
 import re
 import time
 from dataclasses import dataclass
+from typing import Any
 
 from fastapi import FastAPI, Request
 from starlette.concurrency import run_in_threadpool
@@ -32,6 +33,13 @@ _CHANGES = ("POST", "PUT", "PATCH", "DELETE")
 _ASKS = re.compile(r"/v1/(detect|verify|quality|judge/[^/]*|edit/[^/]*|galleries/[^/]+/identify)/?")
 _SECRETS = ("/v1/keys", "/v1/session")  # their answers hold secrets
 _KEY = re.compile(rb"[\x21-\x7e]{1,255}")
+_PARAMETER = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "description": "The same request under the same key is done once and answered alike, for a day.",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
+}
 _SWEEP = 600.0  # s between looks for what is too old
 _TABLES = """
 CREATE TABLE IF NOT EXISTS answer (
@@ -256,5 +264,17 @@ class _Said:
 
 
 def install(app: FastAPI) -> None:
-    """Put it before the routes of `app`."""
+    """Put it before the routes of `app`, and into their description."""
     app.add_middleware(Once)
+    plain = app.openapi
+
+    def described() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            for path, methods in plain()["paths"].items():
+                for method, told in methods.items():
+                    if method.upper() in _CHANGES and not _ASKS.fullmatch(path) and path.startswith("/v1/"):
+                        told.setdefault("parameters", []).append(_PARAMETER)
+        found: dict[str, Any] = plain()
+        return found
+
+    setattr(app, "openapi", described)  # noqa: B010 - it is made to be replaced

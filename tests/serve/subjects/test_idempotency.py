@@ -194,3 +194,16 @@ def test_what_a_dead_process_was_answering_may_be_asked_again(tmp_path: Path) ->
     assert Answers(records, mine).begin(b"1", "t", "/x") is None
     records.close()
     mine.close()
+
+
+def test_the_description_names_the_key_where_it_counts(http: TestClient) -> None:
+    paths = http.get("/v1/openapi.json").json()["paths"]
+    named = {
+        (method, path)
+        for path, methods in paths.items()
+        for method, told in methods.items()
+        if any(one["name"] == "Idempotency-Key" for one in told.get("parameters", ()))
+    }
+    assert ("post", "/v1/galleries/{gallery}/subjects/{subject}/samples") in named
+    assert ("post", "/v1/galleries/{gallery}/identify") not in named
+    assert not any(method == "get" for method, _ in named)
