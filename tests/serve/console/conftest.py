@@ -106,9 +106,12 @@ USUAL: dict[str, Any] = {"viewport": {"width": 1280, "height": 860}, "locale": "
 
 @pytest.fixture(scope="session")
 def desk(browser: Any, site: Site) -> Iterator[Any]:
-    """A browser's window that is signed in; its cache makes every page after the first quick."""
+    """A page that is signed in and stays: going somewhere else in it loads nothing anew, which is quick."""
     context = _context(browser, site, site.key)
-    yield context
+    page = context.new_page()
+    page.goto(f"{site.url}/console/#/more")
+    page.wait_for_selector("main h1")
+    yield page
     context.close()
 
 
@@ -120,25 +123,39 @@ def opened(browser: Any, site: Site, desk: Any) -> Iterator[Callable[..., Any]]:
     of errors that the test is about."""
     closing: list[Any] = []
     faults: list[str] = []
-    expected: list[str] = []
+    listeners = {
+        "console": lambda told: faults.append(told.text) if told.type in ("error", "warning") else None,
+        "pageerror": lambda error: faults.append(str(error)),
+        "request": lambda one: None if _own(one.url, site.url) else faults.append(f"asked {one.url}"),
+    }
 
-    def open_(place: str = "", key: str | None = None, **options: Any) -> Any:
-        own = key is not None or options
-        context = _context(browser, site, site.key if key is None else key, **options) if own else desk
-        page = context.new_page()
-        closing.append(context if own else page)
+    def open_(place: str = "#/people", key: str | None = None, **options: Any) -> Any:
+        page = desk
+        if key is not None or options:
+            context = _context(browser, site, site.key if key is None else key, **options)
+            closing.append(context)
+            page = context.new_page()
         page.set_default_timeout(8000)
-        page.on("console", lambda told: faults.append(told.text) if told.type in ("error", "warning") else None)
-        page.on("pageerror", lambda error: faults.append(str(error)))
-        page.on("request", lambda one: None if _own(one.url, site.url) else faults.append(f"asked {one.url}"))
-        page.expected = expected
+        for event, act in listeners.items():
+            page.on(event, act)
+        page.expected = []
+        if page is desk:
+            closing.append(desk)
+            page.evaluate("() => { for (const one of document.querySelectorAll('dialog, .toast')) one.remove(); }")
+            page.evaluate("place => { location.hash = place; }", "#/more")
+            page.get_by_role("heading", name="More", exact=True).wait_for()
         page.goto(f"{site.url}/console/{place}")
-        page.wait_for_selector("h1")
+        page.wait_for_selector("h1" if key == "" else "main h1:not(:text-is('More'))")
         return page
 
     yield open_
+    expected = [text for one in closing for page in getattr(one, "pages", [one]) for text in page.expected]
     for one in closing:
-        one.close()
+        if one is not desk:
+            one.close()
+    for event, act in listeners.items():
+        if desk in closing:
+            desk.remove_listener(event, act)
     assert not [each for each in faults if not any(known in each for known in expected)]
 
 

@@ -59,6 +59,19 @@ def test_how_sure_can_be_chosen(opened: Callable[..., Any], file: Callable[..., 
     page.get_by_text("threshold 0.980").wait_for()
 
 
+def test_a_strangers_face_is_enrolled_from_the_photo(
+    opened: Callable[..., Any], file: Callable[..., Any], colours: Any, site: Any
+) -> None:
+    page = opened("#/identify/visitors/photo")
+    page.set_input_files("input[type=file]", file((15, 150, 150)))
+    page.get_by_role("button", name="Enrol this face …").click()
+    page.get_by_text("face.png").wait_for()
+    page.get_by_label("Name or number").fill("From a photo")
+    page.get_by_role("button", name="Enrol", exact=True).click()
+    page.get_by_text("1 picture added.").first.wait_for()
+    assert site.service.galleries.open("default", "visitors").person("From a photo").samples == 1
+
+
 def test_the_live_camera_answers_over_a_socket(opened: Callable[..., Any]) -> None:
     page = opened("#/identify/staff/live")
     page.get_by_role("button", name="Start the camera").click()

@@ -115,8 +115,8 @@ def test_dark_by_the_system_and_by_hand(opened: Callable[..., Any]) -> None:
     assert page.get_by_role("button", name="Dark").get_attribute("aria-pressed") == "false"
 
 
-def test_by_keyboard_alone(opened: Callable[..., Any]) -> None:
-    page = opened()
+def test_by_keyboard_alone(opened: Callable[..., Any], site: Any) -> None:
+    page = opened(key=site.key)
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.textContent") == "Skip to the page"
     page.keyboard.press("Enter")
@@ -128,8 +128,8 @@ def test_by_keyboard_alone(opened: Callable[..., Any]) -> None:
     assert page.get_by_role("link", name="Jobs").get_attribute("aria-current") == "page"
 
 
-def test_what_has_focus_is_seen(opened: Callable[..., Any]) -> None:
-    page = opened()
+def test_what_has_focus_is_seen(opened: Callable[..., Any], site: Any) -> None:
+    page = opened(key=site.key)
     for _ in range(12):
         page.keyboard.press("Tab")
         width, style = page.evaluate(

@@ -167,3 +167,20 @@ def test_a_name_that_an_address_cannot_hold_reaches_nobody(opened: Callable[...,
             name,
         )
         assert told == 400
+
+
+def test_two_names_of_one_person_are_joined_by_hand(opened: Callable[..., Any], site: Any, colours: Any) -> None:
+    visitors = site.service.galleries.open("default", "visitors")
+    for name, noise in (("J. Doe", 1), ("Jane Doe", 2)):
+        site.service.engine.enrol(visitors, name, [colours.picture((120, 60, 10), noise=noise)])
+    page = opened("#/person/visitors/J.%20Doe")
+    page.get_by_role("button", name="Same as …").click()
+    page.get_by_label("The name that stays").fill("Nobody here")
+    page.expected.append("404")
+    page.get_by_role("button", name="Merge").click()
+    page.get_by_role("dialog").get_by_role("alert").wait_for()
+    page.get_by_label("The name that stays").fill("Jane Doe")
+    page.get_by_role("button", name="Merge").click()
+    page.get_by_role("heading", name="Jane Doe").wait_for()
+    assert visitors.person("Jane Doe").samples == 2
+    assert "J. Doe" not in visitors

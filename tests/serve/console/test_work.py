@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from statistics import NormalDist
 from typing import Any
 
 import httpx2
 import pytest
+
+from mien.decide import Policy, expected_fpir
 
 
 @pytest.fixture
@@ -95,6 +98,38 @@ def test_false_alarms_go_with_the_searches_a_day(opened: Callable[..., Any], sit
     assert one == pytest.approx(1000 * (1 - (1 - fmr) ** templates), rel=0.06)
 
 
+def test_points_between_those_of_the_card_are_those_that_the_service_would_take(
+    opened: Callable[..., Any], site: Any
+) -> None:
+    page = opened()
+    points = site.service.engine.points
+    answer = httpx2.get(
+        f"{site.url}/v1/galleries/visitors/thresholds", headers={"authorization": f"Bearer {site.key}"}
+    ).json()
+    shown = page.evaluate(
+        """found => import(document.querySelector("script[type=module]").src.replace("app.js", "points.js"))
+        .then(({sources}) => sources(found).find(one => one.id === "card").points)""",
+        answer | {"det": [], "own": []},
+    )
+    assert len(shown) == 19
+    for one in shown:
+        assert one["threshold"] == pytest.approx(Policy(fmr=one["fmr"]).point(points).threshold, abs=1e-4)
+
+
+def test_rates_and_deviates_are_right(opened: Callable[..., Any]) -> None:
+    page = opened()
+    rates = [1e-7, 1e-4, 0.02, 0.024, 0.3, 0.5, 0.9, 0.99]
+    module = 'import(document.querySelector("script[type=module]").src.replace("app.js", "{}"))'
+    deviates = page.evaluate(f"rates => {module.format('curve.js')}.then(({{deviate}}) => rates.map(deviate))", rates)
+    assert deviates == pytest.approx([NormalDist().inv_cdf(one) for one in rates], abs=1e-7)
+    alarms = page.evaluate(
+        f"rates => {module.format('pages/thresholds.js')}.then(({{named}}) => rates.map(one => named(one, 500)))", rates
+    )
+    assert alarms == pytest.approx([expected_fpir(one, 500) for one in rates], rel=1e-9)
+    words = page.evaluate(f"() => {module.format('format.js')}.then(({{rate}}) => [0, 1e-4, 0.0123, 0.5].map(rate))")
+    assert words == ["none seen", "1 in 10,000", "1 in 81", "50 %"]
+
+
 @pytest.mark.slow
 def test_a_calibration_runs_as_a_job_and_can_be_looked_at(opened: Callable[..., Any]) -> None:
     page = opened("#/thresholds/staff")
@@ -118,7 +153,12 @@ def test_a_key_is_made_shown_once_and_revoked(opened: Callable[..., Any], site: 
     text = page.locator(".secret").inner_text()
     assert site.service.keys.caller(text).role == "operator"
     page.get_by_role("button", name="Done").click()
-    page.get_by_role("button", name="Revoke Back door <i>").click()
+    page.get_by_role("button", name="Replace Back door <i>").click()
+    page.get_by_role("button", name="Replace it").click()
+    second = page.locator(".secret").inner_text()
+    assert second != text
+    page.get_by_role("button", name="Done").click()
+    page.get_by_role("button", name="Revoke Back door <i>").last.click()
     page.get_by_role("button", name="Revoke it").click()
     page.get_by_role("row", name="Back door").get_by_text("Revoked").wait_for()
     assert text not in page.content()

@@ -7,7 +7,7 @@ import { signIn } from "./pages/signin.js";
 // [room, title, icon, role, on a phone's bar, module]
 const ROOMS = [
   ["people", "People", "people", "reader", true], ["identify", "Identify", "identify", "reader", true],
-  ["review", "Review", "review", "operator", true], ["jobs", "Jobs", "jobs", "operator", true],
+  ["review", "Review", "review", "reader", true], ["jobs", "Jobs", "jobs", "reader", true],
   ["thresholds", "Thresholds", "thresholds", "reader", false], ["audits", "Audits", "audits", "admin", false],
   ["galleries", "Galleries", "galleries", "reader", false], ["models", "Models", "models", "reader", false],
   ["log", "Log", "log", "operator", false], ["keys", "Keys", "keys", "admin", false],

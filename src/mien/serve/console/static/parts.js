@@ -6,7 +6,7 @@ export { h, name, put, say, show, toast, icon };
 
 /** The top of a page: its one h1, what it is for, and what can be done. */
 export function head(title, lede, ...actions) {
-  return h("header.head", h("div.titles", h("h1", { tabindex: "-1" }, title), lede && h("p.lede", lede)), actions.length > 0 && h("div.row.tight", ...actions));
+  return h("header.head", h("div.titles", h("h1", { tabindex: "-1" }, title), lede && h("p.lede", lede)), actions.some(Boolean) && h("div.row.tight", ...actions));
 }
 
 /** A button. `how`: classes such as "lead". A label for those who do not see the icon is the text itself. */
@@ -30,7 +30,7 @@ export function loading(text = "Loading …") {
 
 /** Nothing here yet, and what to do about it. */
 export function empty(picture, title, text, ...actions) {
-  return h("div.empty", icon(picture), h("h2", title), text && h("p", text), actions.length > 0 && h("div.row.tight", ...actions));
+  return h("div.empty", icon(picture), h("h2", title), text && h("p", text), actions.some(Boolean) && h("div.row.tight", ...actions));
 }
 
 const ICONS = { bad: "bad", doubt: "warn", good: "check", calm: "info" };

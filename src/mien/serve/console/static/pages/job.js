@@ -43,7 +43,7 @@ async function erased(job, go) {
 }
 
 function summary(job, again, go) {
-  return [h("div.row.between", stateOf(job), over(job) ? may("operator") && button("Erase …", () => erased(job, go), { how: "tiny plain", picture: "remove" }) : cancelling(job, again)), bar(job), job.problem && note("bad", h("p.strong", job.problem.detail), job.problem.remedy && h("p", job.problem.remedy)), summed(job) && h("p", summed(job)),
+  return [h("div.row.between", stateOf(job), may("operator") && (over(job) ? button("Erase …", () => erased(job, go), { how: "tiny plain", picture: "remove" }) : cancelling(job, again))), bar(job), job.problem && note("bad", h("p.strong", job.problem.detail), job.problem.remedy && h("p", job.problem.remedy)), summed(job) && h("p", summed(job)),
     facts(["Asked", when(job.made)], job.started && ["Began", when(job.started)], job.ended && ["Ended", when(job.ended)], job.attempts > 1 && ["Attempts", String(job.attempts)], ["Number", h("code", job.id)])];
 }
 

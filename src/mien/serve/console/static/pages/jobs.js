@@ -2,11 +2,11 @@
 import { at, get, remove } from "../api.js";
 import { bar, dated, over, stateOf, summed, titled, watching } from "../jobview.js";
 import { confirmed, button, empty, failure, going, h, head, loading, say, show, toast, told } from "../parts.js";
-import { state } from "../state.js";
+import { may, state } from "../state.js";
 
 export async function page(place, { go, signal }) {
   const list = h("div", loading());
-  show(place, head("Jobs", "Videos, audits and calibrations. They go on when you leave this page.", going("Look through a video", go("identify", state.gallery, "video"), { picture: "video" })), list);
+  show(place, head("Jobs", "Videos, audits and calibrations. They go on when you leave this page.", may("operator") && going("Look through a video", go("identify", state.gallery, "video"), { picture: "video" })), list);
   const before = new Map();
   let drawnAs = "";
   const once = async () => {
@@ -44,7 +44,7 @@ function draw(list, jobs, go, again) {
 function item(one, go, again) {
   const text = summed(one);
   return [h("div.row.between", h("h2.row.tight", h("a", { href: go("job", one.id), "data-key": one.id }, titled(one))), stateOf(one)), bar(one), one.problem && h("p.small", one.problem.detail), text && h("p.small", text),
-    h("div.row.between", h("span.small.soft", dated(one)), !over(one) && cancelling(one, again))];
+    h("div.row.between", h("span.small.soft", dated(one)), !over(one) && may("operator") && cancelling(one, again))];
 }
 
 /** A button that cancels a job, after asking. */
