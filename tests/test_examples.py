@@ -108,7 +108,11 @@ RUNS: Mapping[str, tuple[Callable[[Pictures, Path], list[str]], Sequence[str], S
     ),
     "bulk.py": (
         folder_per_person,
-        ["refused: ", "first: 3 new templates of 2 people, 1 failed", "again: 3 finished before, 0 looked at, 1 people"],
+        [
+            "refused: ",
+            "first: 3 new templates of 2 people, 1 failed",
+            "again: 3 finished before, 0 looked at, 1 people",
+        ],
         [],
     ),
     "anonymise.py": (
@@ -128,6 +132,11 @@ RUNS: Mapping[str, tuple[Callable[[Pictures, Path], list[str]], Sequence[str], S
         on_milvus,
         ["101 people, 102 templates", "again: 0 new", "nearest: ana 1.0 exact: True", "there: False"],
         [],
+    ),
+    "service_log.py": (
+        named(),
+        ["is an operator of default", "the log is whole", "is revoked", "Entry 2 is not what was written"],
+        ["None"],
     ),
     "sealed.py": (named(), ["100 templates sealed", "sealed: p42", "nearest now: True", "new keys: True"], ["False"]),
     "compat_deepface.py": (pair_and_folder, ["same person", "obama2.jpg", "obama3.jpg"], ["not the same", "biden.jpg"]),

@@ -23,7 +23,7 @@ LIST = (
     Column("state", lambda one: one["state"]),
     Column("made", lambda one: one["made"][:10]),
     Column("last used", lambda one: one["used"] or "never"),
-    Column("expires", lambda one: one["expires"]),
+    Column("refused from", lambda one: one["expires"] and one["expires"][:16]),
     Column("rate", lambda one: one["rate"]),
     Column("quota", lambda one: one["quota"]),
 )
@@ -99,7 +99,7 @@ def _show(open_: Desk, text: str, action: str, out: Output) -> None:
     made = open_.keys.numbered(number(text))
     facts = {"id": made.id, "name": made.name, "role": made.role}
     open_.log.add(open_.caller(made.tenant), action, durable=True, **facts)
-    lines = [("key", text), ("id", made.id), ("role", made.role), ("tenant", made.tenant), ("expires", made.expires)]
+    lines = [("key", text), ("id", made.id), ("role", made.role), ("tenant", made.tenant), ("refused from", made.expires)]
     out.answer(_shape(made) | {"key": text}, lines)
     out.note(ONCE)
 
