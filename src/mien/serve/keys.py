@@ -11,6 +11,7 @@ import base64
 import hashlib
 import hmac
 import math
+import re
 import secrets
 import sqlite3
 from dataclasses import dataclass
@@ -86,6 +87,14 @@ class Keys:
             if db.execute("SELECT 1 FROM key LIMIT 1").fetchone():
                 return None
             return self._made(db, "first", "admin", DEFAULT, Terms())
+
+    def adopt(self, number: str, name: str, role: Role, tenant: str) -> None:
+        """Take a key that another replica with the same master secret made, unless it is known here. Raises InputError."""
+        if not re.fullmatch(r"[0-9a-f]{12}", number):
+            raise InputError(f"{number[:40]!r} is no id of a key.", "See `mien keys list`.")
+        with self._records.change() as db:
+            if not db.execute("SELECT 1 FROM key WHERE id = ?", (number,)).fetchone():
+                self._made(db, name, role, tenant, Terms(), number)
 
     def rotate(self, number: str, hours: float = 0.0, tenant: str | None = None) -> str:
         """A new key in place of one in force, which is refused after `hours`. Raises NotFound, InputError."""
@@ -175,12 +184,12 @@ class Keys:
             raise NotAuthenticated(f"The key {found.name!r} is {found.state}.", "Send a key that is in force.")
         return found
 
-    def _made(self, db: sqlite3.Connection, name: str, role: Role, tenant: str, terms: Terms) -> str:
+    def _made(self, db: sqlite3.Connection, name: str, role: Role, tenant: str, terms: Terms, number: str = "") -> str:
         if role not in ROLES:
             raise InputError(f"There is no role {role!r}.", f"Choose among {', '.join(ROLES)}.")
         if not name.isprintable() or not 1 <= len(name) <= 100:
             raise InputError("A key's name has 1 to 100 printable characters.", "Choose another.")
-        number = secrets.token_hex(6)
+        number = number or secrets.token_hex(6)
         secret = self.secret(number)
         limits = (terms.expires, terms.rate, terms.burst, terms.quota)
         db.execute(

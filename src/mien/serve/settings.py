@@ -79,6 +79,10 @@ class Settings(BaseSettings):
         description="Master secret that keys are derived from; else the file `secret` in the data folder, made at first start.",
     )
     secret_file: Path | None = Field(None, description="File that holds the master secret, in place of `secret`.")
+    keys_file: Path | None = Field(
+        None,
+        description="File with keys that replicas with one master secret share, a line each: ID ROLE TENANT NAME.",
+    )
     session_hours: float = Field(12.0, gt=0, le=720, description="How long the console stays signed in, h.")
     sources: tuple[str, ...] = Field(
         (), description="Prefixes of addresses that jobs may read, such as rtsp://10.0.0.; none by default."
