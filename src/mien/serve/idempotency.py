@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import re
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +27,7 @@ from mien.serve.problems import problem
 from mien.serve.records import Records
 from mien.serve.turns import Life
 
+log = logging.getLogger("mien.serve")
 HEADER = b"idempotency-key"
 KEPT = 86_400.0  # s
 LARGEST = 1_000_000  # bytes of an answer
@@ -40,7 +43,7 @@ _PARAMETER = {
     "description": "The same request under the same key is done once and answered alike, for a day.",
     "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
 }
-_SWEEP = 600.0  # s between looks for what is too old
+_LONGEST = 3600.0  # s that a request takes; one that is older could not put down how it ended, on a full disk
 _TABLES = """
 CREATE TABLE IF NOT EXISTS answer (
     id BLOB PRIMARY KEY, tenant TEXT NOT NULL, path TEXT NOT NULL, since REAL NOT NULL, life TEXT, digest BLOB,
@@ -64,20 +67,16 @@ class Answers:
 
     def __init__(self, records: Records, life: Life) -> None:
         self._records, self.life = records, life
-        self._swept = 0.0
         records.keep(_TABLES)
 
     def begin(self, number: bytes, tenant: str, path: str) -> Answer | None:
         """What was answered to `number` before; None when it is ours to answer now. Raises Conflict while another is at it."""
         now = time.time()
         with self._records.change() as db:
-            if now - self._swept > _SWEEP:
-                self._swept = now
-                db.execute("DELETE FROM answer WHERE since < ?", (now - KEPT,))
             row = db.execute("SELECT * FROM answer WHERE id = ? AND since >= ?", (number, now - KEPT)).fetchone()
             if row is not None and row["life"] is None:
                 return Answer(row["digest"], row["status"], row["kind"], row["body"])
-            if row is not None and self.life.lives(row["life"]):
+            if row is not None and now - row["since"] < _LONGEST and self.life.lives(row["life"]):
                 raise Conflict("A request with this Idempotency-Key is being answered.", "Ask again in a second.")
             given = number, tenant, path, now, self.life.name
             db.execute("INSERT OR REPLACE INTO answer (id, tenant, path, since, life) VALUES (?, ?, ?, ?, ?)", given)
@@ -93,6 +92,11 @@ class Answers:
         """Let the same be asked again."""
         with self._records.change() as db:
             db.execute("DELETE FROM answer WHERE id = ? AND life IS NOT NULL", (number,))
+
+    def sweep(self) -> None:
+        """Erase what is older than a day."""
+        with self._records.change() as db:
+            db.execute("DELETE FROM answer WHERE since < ?", (time.time() - KEPT,))
 
     def forget(self, tenant: str, gallery: str, subject: str) -> None:
         """Erase the answers about a subject, and those that name it (an `Eraser`)."""
@@ -138,11 +142,14 @@ class Once:
             await self._app(scope, heard.receive, said.send)
         finally:
             if not said.kept:
-                await run_in_threadpool(answers.release, number[0])
+                with suppress(MienError):  # a full disk: it is free again in an hour, or with the next process
+                    await run_in_threadpool(answers.release, number[0])
 
 
 def _key(scope: Scope) -> bytes | None:
-    if scope["type"] != "http" or scope["method"] not in _CHANGES or _ASKS.fullmatch(scope["path"]):
+    if scope["type"] != "http" or scope["method"] not in _CHANGES or not scope["path"].startswith("/v1/"):
+        return None
+    if _ASKS.fullmatch(scope["path"]):
         return None
     found: bytes | None = dict(scope["headers"]).get(HEADER)
     return found
@@ -234,11 +241,11 @@ class _Said:
             return
         self._body += message.get("body", b"")
         if not message.get("more_body", False):
-            if not self.kept:
+            if not self._long:
                 await self._keep()
             await self._go(False)
         elif len(self._body) > LARGEST:
-            if not self.kept:
+            if not self._long:
                 self._long = True
                 await self._keep()
             await self._go(True)
@@ -250,8 +257,12 @@ class _Said:
         plain = not self._body or kind.partition(";")[0].strip() == "application/json"
         whole = plain and not self._secret and not self._long and len(self._body) <= LARGEST
         answer = Answer(self._heard.digest(), self._start["status"], kind, self._body if whole else None)
-        await run_in_threadpool(self._answers.end, self._number, answer)
-        self.kept = True
+        try:
+            await run_in_threadpool(self._answers.end, self._number, answer)
+        except MienError as error:  # what was done is done, and has to be told
+            log.error("an answer could not be kept", extra={"why": error.message})
+        else:
+            self.kept = True
 
     async def _go(self, more: bool) -> None:
         """Send on what was held back."""

@@ -171,6 +171,8 @@ class Retention:
             try:
                 self._service.log.anchor()
                 resume(self._service, (datetime.now(UTC) - timedelta(seconds=_LEFT)).isoformat(timespec="seconds"))
+                self._service.answers.sweep()
+                self._service.review.sweep()
                 if self.due():
                     done = run(self._service, halt=self._stopping)
                     if done.failures or done.unreadable:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -59,8 +58,6 @@ class Review:
 
     def __init__(self, records: Records, embed: Callable[[Sequence[Face]], Sequence[Template]], keep: bool) -> None:
         self._records, self._embed, self._keep = records, embed, keep
-        self._swept: dict[Where, datetime] = {}
-        self._lock = threading.Lock()
         records.keep(_TABLES)
 
     def note(self, tenant: str, gallery: str, decisions: Sequence[Decision], close: float) -> int:
@@ -74,7 +71,6 @@ class Review:
         found = [(each, why, template) for (each, why), template in zip(doubted, templates, strict=True)]
         rows = [_row(tenant, gallery, *each, keep=self._keep) for each in found]
         with self._records.change() as db:
-            self._sweep(db, (tenant, gallery))
             before = db.total_changes
             marks = ", ".join(["?"] * len(rows[0]))
             db.executemany(f"INSERT OR IGNORE INTO review VALUES (NULL, {marks})", rows)
@@ -198,15 +194,11 @@ class Review:
             for table in ("review", "cannot"):
                 db.execute(f"DELETE FROM {table} WHERE tenant = ? AND gallery = ?", (tenant, gallery))
 
-    def _sweep(self, db: sqlite3.Connection, where: Where) -> None:
-        """Erase what is too old, once an hour."""
-        now = datetime.now(UTC)
-        with self._lock:
-            if now - self._swept.get(where, now - timedelta(days=1)) < timedelta(hours=1):
-                return
-            self._swept[where] = now
-        least = (now - timedelta(days=DAYS)).isoformat(timespec="seconds")
-        db.execute("DELETE FROM review WHERE made < ?", (least,))
+    def sweep(self) -> None:
+        """Erase what is too old."""
+        least = (datetime.now(UTC) - timedelta(days=DAYS)).isoformat(timespec="seconds")
+        with self._records.change() as db:
+            db.execute("DELETE FROM review WHERE made < ?", (least,))
 
 
 def doubts(decision: Decision, close: float) -> tuple[str, ...]:

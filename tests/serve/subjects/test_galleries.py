@@ -58,9 +58,9 @@ def test_a_name_that_leads_elsewhere(http: TestClient, service: Service, tmp_pat
 def test_one_gallery_with_its_evidence(http: TestClient, enrol: Enrol, stubs: ModuleType) -> None:
     enrol("ana", stubs.RED, 1, 2)
     told = http.get(f"{G}/people").json()
-    assert {name: told[name] for name in ("name", "people", "templates", "space", "embedder", "usable", "operators")} == {
+    assert {name: told[name] for name in ("name", "people", "templates", "space", "embedder", "usable", "mounted")} == {
         "name": "people", "people": 1, "templates": 2, "space": "colours", "embedder": "colours", "usable": True,
-        "operators": False,
+        "mounted": False,
     }  # fmt: skip
     assert told["policy"]["set"] is False
     assert told["threshold"]["comparisons"] == 1_000_000
@@ -241,7 +241,7 @@ def test_galleries_of_the_operator(
         admin = {"authorization": "Bearer " + app.state.service.keys.make("a", "admin", "default")}
         other = {"authorization": "Bearer " + app.state.service.keys.make("b", "admin", "other")}
         (one,) = http.get(G, headers=admin).json()["items"]
-        assert (one["name"], one["people"], one["operators"]) == ("staff", 1, True)
+        assert (one["name"], one["people"], one["mounted"]) == ("staff", 1, True)
         assert http.delete(f"{G}/staff", headers=admin).status_code == 409
         assert http.post(G, json={"name": "staff"}, headers=admin).status_code == 409
         assert http.get(f"{G}/staff", headers=other).status_code == 404

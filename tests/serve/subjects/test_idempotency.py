@@ -13,7 +13,7 @@ import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
-from mien.errors import Conflict
+from mien.errors import CannotWrite, Conflict
 from mien.serve.idempotency import KEPT, Answer, Answers
 from mien.serve.records import Records
 from mien.serve.service import Service
@@ -177,11 +177,27 @@ def test_answers_of_a_day(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     assert answers.begin(b"1", "t", "/x") == kept
     now = time.time()
     monkeypatch.setattr("mien.serve.idempotency.time.time", lambda: now + KEPT + 1)
+    answers.sweep()
+    with records.look() as db:
+        assert db.execute("SELECT count(*) FROM answer").fetchone()[0] == 0
     assert answers.begin(b"1", "t", "/x") is None  # too old
     answers.release(b"1")
     assert answers.begin(b"1", "t", "/x") is None
     records.close()
     mine.close()
+
+
+def test_what_was_done_is_told_though_the_answer_cannot_be_kept(
+    http: TestClient, service: Service, people: str, stubs: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any) -> None:
+        raise CannotWrite("The disk is full.")
+
+    monkeypatch.setattr(service.answers, "end", full)
+    image = {"image": stubs.picture(stubs.RED)}
+    assert http.post(f"{S}/ana/samples", files=image, headers=under("k")).status_code == 201
+    monkeypatch.undo()
+    assert http.post(f"{S}/ana/samples", files=image, headers=under("k")).json()["known"] == 1
 
 
 def test_what_a_dead_process_was_answering_may_be_asked_again(tmp_path: Path) -> None:

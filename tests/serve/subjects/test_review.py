@@ -149,6 +149,16 @@ def test_pages_newest_first_and_a_bound(
     assert seen == sorted(seen, key=lambda one: one["made"], reverse=True)
 
 
+def test_what_waited_too_long_is_gone(
+    http: TestClient, service: Service, doubt: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service.review.sweep()
+    assert len(waiting(http)) == 1
+    monkeypatch.setattr(review, "DAYS", -1)
+    service.review.sweep()
+    assert waiting(http) == []
+
+
 def test_no_crop_is_kept_where_images_are_not(make_app: Callable[..., FastAPI], stubs: ModuleType) -> None:
     app = make_app(keep_images=False)
     with TestClient(app) as http:

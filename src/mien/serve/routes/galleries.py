@@ -138,5 +138,5 @@ def _described(service: Service, tenant: str, name: str, held: BaseGallery) -> d
         "space": space,
         "embedder": ours.name,
         "usable": space in (None, ours.space),  # else it needs the model it was made with
-        "operators": service.galleries.belongs(tenant, name),
+        "mounted": service.galleries.belongs(tenant, name),  # by the operator: no request can drop it
     }
