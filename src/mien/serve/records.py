@@ -27,7 +27,12 @@ class Records:
     def keep(self, tables: str) -> None:
         """Make tables that are not there yet: `tables` is SQL of CREATE … IF NOT EXISTS."""
         with self._told():
-            self._db.executescript(tables)
+            db = self._db
+            try:
+                db.executescript(f"BEGIN IMMEDIATE; {tables} COMMIT;")  # one wait for the disk, not one for each table
+            finally:
+                if db.in_transaction:
+                    db.execute("ROLLBACK")
 
     @contextmanager
     def look(self) -> Iterator[sqlite3.Connection]:
