@@ -11,7 +11,7 @@ import os
 import sqlite3
 import weakref
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -245,7 +245,7 @@ class EmbeddedGallery(BaseGallery):
             with self._reading():
                 chosen = self._held.rows.chosen(where)
             return self._held.matrix.rows(name for _, name in chosen)
-        with self._reading():
+        with nullcontext() if where is None else self._reading():  # all is known already but whom a filter chooses
             held, epoch = self._held, self._held.head.epoch
             reach = (partial(self._fetch, epoch), partial(self._named, epoch))
             view = Filed(tuple(held.shelf.segments), held.matrix.rows(), held.owners, *reach)

@@ -246,14 +246,14 @@ AVX512 static void codes_avx512(const uint8_t *high, const uint8_t *low, int64_t
         __m512i sums[4];
         for (int k = 0; k < 4; k++, high += 4 * width, low += 4 * width) {
             __m512i a = _mm512_setzero_si512(), b = a, c = a, d = a;
-            for (int64_t g = 0; g < width; g += 64) {
-                const uint8_t *h = high + g, *l = low + g;
-                const int8_t *factors = first + 2 * g;
-                a = whole(h, l, factors, a);
-                b = whole(h + width, l + width, factors, b);
-                c = whole(h + 2 * width, l + 2 * width, factors, c);
-                d = whole(h + 3 * width, l + 3 * width, factors, d);
-            }
+            /* One row after the other: two planes are read at once, and this is the order in which they come soonest. */
+            for (int64_t g = 0; g < width; g += 64) a = whole(high + g, low + g, first + 2 * g, a);
+            const uint8_t *h = high + width, *l = low + width;
+            for (int64_t g = 0; g < width; g += 64) b = whole(h + g, l + g, first + 2 * g, b);
+            h += width, l += width;
+            for (int64_t g = 0; g < width; g += 64) c = whole(h + g, l + g, first + 2 * g, c);
+            h += width, l += width;
+            for (int64_t g = 0; g < width; g += 64) d = whole(h + g, l + g, first + 2 * g, d);
             sums[k] = quarters(a, b, c, d);
         }
         _mm512_storeu_si512(out + i, gathered(sums[0], sums[1], sums[2], sums[3]));
