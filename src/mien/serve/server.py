@@ -40,7 +40,7 @@ class Server(uvicorn.Server):
     def __init__(self, app: FastAPI, settings: Settings, began: Callable[[], None] = lambda: None) -> None:
         super().__init__(_config(app, settings))
         self.service: Service = app.state.service
-        self._notice, self._began = settings.notice, began
+        self._notice, self._drain, self._began = settings.notice, settings.drain, began
         self._ends = math.inf
 
     def open(self) -> None:
@@ -58,6 +58,7 @@ class Server(uvicorn.Server):
         """Begin to stop. Any thread may call it, and again."""
         self.service.ready = False
         self._ends = min(self._ends, time.monotonic() + self._notice)
+        self.service.ends = self._ends + self._drain
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """The first signal drains, the second ends the process."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import threading
+import time
 from typing import TYPE_CHECKING, Annotated
 
 from fastapi import Depends
@@ -40,6 +42,8 @@ if TYPE_CHECKING:
 
 KINDS = ("quality", "iso_quality", "expression", "liveness")  # what may be asked for by name; a path may not
 
+LEAST = 1.0  # s for what stops, however late it is
+
 
 class Service:
     """One per process. `open` is called when the process starts serving, `close` when it has drained."""
@@ -72,6 +76,7 @@ class Service:
         self.runner = Runner(self)
         self.retention = Retention(self)
         self.ready = False
+        self.ends = math.inf  # when it has to be over, by the monotonic clock
         self.process = 0  # which of settings.processes
         self._judges: dict[str, Judge] = {one.kind: one for one in engine.__dict__.get("judges", ())}
         self._lock = threading.Lock()
@@ -101,8 +106,9 @@ class Service:
     def close(self) -> None:
         """Finish what was taken and let go of everything."""
         self.ready = False
-        self.runner.stop(self.settings.drain)
-        self.lines.stop(self.settings.drain)
+        ends = min(self.ends, time.monotonic() + self.settings.drain)
+        self.runner.stop(max(LEAST, ends - time.monotonic()))
+        self.lines.stop(max(LEAST, ends - time.monotonic()))
         self.retention.stop()
         self.metrics.stop()
         self.traces.close()
