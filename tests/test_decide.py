@@ -87,6 +87,7 @@ def test_interpolation_is_exact_for_normal_scores_and_never_leaves_its_neighbour
 @pytest.mark.parametrize(
     "given_wrongly",
     [
+        {"fmr": 5e-324},
         {"fmr": 1e-3, "threshold": 0.5},
         {"fmr": 0},
         {"fpir": 1.0},

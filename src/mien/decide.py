@@ -19,6 +19,7 @@ from mien.types import Clip, Decision, Match, OperatingPoint, Reading, Score, Ve
 VERIFY_FMR = 1e-3  # what a policy without a target asks for: 1 impostor in 1,000 …
 IDENTIFY_FPIR = 1e-2  # … and in a gallery 1 stranger in 100
 
+LEAST = 1e-15  # rate: no data could support a lower one, and 1 / 5e-324 is no number
 NEIGHBOURS = 5  # runners-up that the best match is held against …
 SHARE = 0.6  # … and how much of their mean is taken off: chosen on development people, benchmarks/identification.py
 SHRUNK, GROWN = 0.75, 10.0  # a relative threshold serves galleries of so many times the people it was measured on
@@ -47,8 +48,9 @@ class Policy:
             raise UsageError(f"A policy has one target, not {' and '.join(named)}.", "Name one of them.")
         for name in ("fmr", "fpir"):
             rate = getattr(self, name)
-            if rate is not None and not 0 < rate < 1:
-                raise UsageError(f"{name} is a rate between 0 and 1, not {rate}.", f"For 1 in 1,000 write {name}=1e-3.")
+            if rate is not None and not LEAST <= rate < 1:
+                told = f"For 1 in 1,000 write {name}=1e-3; nothing below {LEAST:g} can be asked for."
+                raise UsageError(f"{name} is a rate between 0 and 1, not {rate}.", told)
         if self.threshold is not None and not -1 <= self.threshold <= 1:
             raise UsageError(f"threshold is a cosine between -1 and 1, not {self.threshold}.")
         for name in ("quality", "floor"):
