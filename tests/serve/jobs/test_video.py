@@ -206,7 +206,21 @@ def test_pages_of_jobs(http: TestClient, service: Service) -> None:
 
 
 ODD: list[Any] = [None, True, 5, 10**400, -1.5, [1], {"a": 1}, "", "x", "\ud800", "a\0b", "é" * 300]
-FIELDS = ["kind", "gallery", "source", "hook", "fmr", "where", "audit", "data", "pad", "rounds", "seed", "keep", "sizes"]
+FIELDS = [
+    "kind",
+    "gallery",
+    "source",
+    "hook",
+    "fmr",
+    "where",
+    "audit",
+    "data",
+    "pad",
+    "rounds",
+    "seed",
+    "keep",
+    "sizes",
+]
 
 
 def test_nothing_that_is_json_makes_it_fail(make_app: Callable[..., FastAPI], tmp_path: Path) -> None:

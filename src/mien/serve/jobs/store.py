@@ -222,20 +222,24 @@ class Jobs:
             shutil.rmtree(self.folder(row["id"]), ignore_errors=True)
 
     def sweep(self, days: int) -> int:
-        """Delete what ended more than `days` ago (0: nothing), uploads of jobs that are over, and strays; returns how many
-        jobs went."""
+        """Delete what ended more than `days` ago (0: nothing), what live sources showed before that, uploads of jobs that are
+        over, and strays; returns how many jobs went."""
         old = time.time() - days * 86_400
         with self._records.change() as db:
             ended = db.execute(f"SELECT * FROM job WHERE state IN {_ENDED}").fetchall()
             gone = [row["id"] for row in ended if days and row["ended"] < old]
             db.executemany("DELETE FROM job WHERE id = ?", [(number,) for number in gone])
             known = {row["id"] for row in db.execute("SELECT id FROM job")}
+            watched = [row["id"] for row in db.execute("SELECT id FROM job WHERE live AND state = 'running'")]
         for row in ended:
             if time.time() - row["ended"] > 60:  # whoever works on a cancelled one needs a moment
                 self.let_go(of_row(row))
         for folder in self._home.iterdir() if self._home.is_dir() else ():
             if folder.name in gone or (folder.name not in known and time.time() - folder.stat().st_mtime > _STRAY):
                 shutil.rmtree(folder, ignore_errors=True)
+        if days:
+            for number in watched:
+                timeline.prune(self.folder(number), old)
         return len(gone)
 
     def _end(

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from mien.errors import CannotWrite, NotFound
 from mien.serve.jobs.job import Job
 from mien.types import Decision, Face
 
+Place = tuple[int, int]  # when the attempt began, in ms, and number of the entry in it
 LINES = "timeline.jsonl"
 _ID = re.compile(r"(\d{1,20})-(\d{1,9})")
 _SIDE = 256  # px of a crop, at most
@@ -41,12 +43,12 @@ class Timeline:
     def add(self, decision: Decision) -> None:
         """Put somebody seen at the end. Raises CannotWrite."""
         number, self._count = f"{self._part}-{self._count}", self._count + 1
-        entry = wire.decision(decision)
+        entry: dict[str, Any] = {"id": number} | wire.decision(decision)  # the id first: a page is found by it without reading all
         faces = entry.pop("faces")
         for one in faces:
             one.pop("source")
         entry.pop("source")
-        entry |= {"id": number, "best": faces[0] if faces else None, "image": bool(faces)}
+        entry |= {"best": faces[0] if faces else None, "image": bool(faces)}
         if self._live:
             start = self._began + (decision.span[0] if decision.span else 0.0)
             entry["seen"] = datetime.fromtimestamp(start, UTC).isoformat(timespec="milliseconds")
@@ -59,10 +61,21 @@ class Timeline:
             raise CannotWrite(f"The timeline cannot be written: {error.strerror}.", "Make room on the disk.") from error
 
 
-def entries(home: Path, job: Job) -> Iterator[dict[str, Any]]:
-    """Everybody seen so far, in the order in which they left."""
+def page(home: Path, job: Job, after: Place | None, limit: int) -> list[dict[str, Any]]:
+    """Those seen so far, in the order in which they left: at most `limit`, those behind the entry at `after`."""
+    found: list[dict[str, Any]] = []
     for folder in _parts(home, job):
-        yield from _read(folder / LINES)
+        if after is not None and int(folder.name) < after[0]:
+            continue
+        lines = (line for line in _lines(folder / LINES) if after is None or place(line[8:].partition('"')[0]) > after)
+        found += [json.loads(line) for line in islice(lines, limit - len(found))]
+    return found
+
+
+def place(number: str) -> Place:
+    """Where the entry with this id stands: it grows."""
+    part, _, count = number.partition("-")
+    return int(part), int(count)
 
 
 def image(home: Path, job: Job, number: str) -> bytes:
@@ -92,6 +105,13 @@ def forget(home: Path, subject: str) -> int:
     return gone
 
 
+def prune(home: Path, before: float) -> int:
+    """Delete entries of a live source from before a time (s since 1970), with their crops; returns how many."""
+    limit = datetime.fromtimestamp(before, UTC).isoformat(timespec="milliseconds")
+    folders = [folder for folder in home.iterdir() if (folder / LINES).is_file()] if home.is_dir() else []
+    return sum(_rewritten(one, lambda entry: entry if entry.get("seen", limit) >= limit else None) for one in folders)
+
+
 def jpeg(face: Face) -> bytes:
     """A margin crop of a face, JPEG."""
     from PIL import Image
@@ -118,7 +138,7 @@ def _without(entry: dict[str, Any], subject: str) -> dict[str, Any] | None:
 def _rewritten(folder: Path, change: Callable[[dict[str, Any]], dict[str, Any] | None]) -> int:
     with _held(folder):
         path = folder / LINES
-        before = list(_read(path))
+        before = [json.loads(line) for line in _lines(path)]
         after = [(entry["id"], change(json.loads(json.dumps(entry)))) for entry in before]
         if [entry for _, entry in after] == before:
             return 0
@@ -143,12 +163,12 @@ def _parts(home: Path, job: Job) -> list[Path]:
     return sorted(found, key=lambda folder: int(folder.name))
 
 
-def _read(path: Path) -> Iterator[dict[str, Any]]:
+def _lines(path: Path) -> Iterator[str]:
     try:
         with path.open(encoding="utf8") as file:
             for line in file:
                 if line.endswith("\n"):  # of one that is being written, or was cut off, there is no end yet
-                    yield json.loads(line)
+                    yield line
     except FileNotFoundError:
         return
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from itertools import islice
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request
@@ -122,11 +121,11 @@ def seen(
     found = service.jobs.get(who.tenant, job)
     _of_kind(found.kind == "video", job, "timeline")
     of = (who.tenant, "timeline", job)
-    start = service.cursors.take(cursor, *of) if cursor else 0
-    items = list(islice(timeline.entries(service.jobs.folder(job), found), start, start + limit + 1))
+    after: timeline.Place | None = tuple(service.cursors.take(cursor, *of)) if cursor else None
+    items = timeline.page(service.jobs.folder(job), found, after, limit + 1)
     service.log.add(who, "job.timeline", job=job, count=len(items[:limit]))
-    more = len(items) > limit or not found.over
-    following = service.cursors.give(start + min(limit, len(items)), *of) if more else None
+    last = timeline.place(items[:limit][-1]["id"]) if items else after or (0, 0)
+    following = service.cursors.give(last, *of) if len(items) > limit or not found.over else None
     return {"items": items[:limit], "next": following, "state": found.state, "progress": round(found.progress, 4)}
 
 
