@@ -29,6 +29,8 @@ MARKUP = "<img src=x onerror=alert(1)>"
 PERSIAN = "علی رضایی"
 SLASHED = 'Jo "JJ" O\'Neil / Sales'
 
+LONG = "Wolfeschlegelsteinhausen" * 6
+
 
 @dataclass(frozen=True)
 class Site:
@@ -80,6 +82,7 @@ def site(tmp_path_factory: pytest.TempPathFactory, colours: ModuleType) -> Itera
         (MARKUP, (40, 200, 200), 1),
         (PERSIAN, (200, 40, 200), 1),
         (SLASHED, (220, 220, 60), 1),
+        (LONG, (60, 220, 120), 1),
     )
     for name, colour, many in people:
         pictures = [colours.picture(colour, noise=number) for number in range(many)]

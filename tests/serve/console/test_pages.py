@@ -11,6 +11,7 @@ import pytest
 from mien.serve.console import STATIC
 
 LOOK = Path(__file__).with_name("look.js").read_text(encoding="utf8")
+LONG = "Wolfeschlegelsteinhausen" * 6  # no place to break
 PAGES = {
     "people/staff": "People",
     "person/staff/Ana%20Lima": "Ana Lima",
@@ -49,7 +50,7 @@ def go(page: Any, place: str, title: str) -> None:
 def test_all_pages_stand_a_look(opened: Callable[..., Any], way: str) -> None:
     page = opened(**WAYS[way])
     faults = []
-    for place, title in PAGES.items():
+    for place, title in (PAGES | {f"person/staff/{LONG}": LONG}).items():
         go(page, place, title)
         assert page.title().endswith("· mien")
         faults += [f"{place}: {one}" for one in page.evaluate(LOOK)]
