@@ -8,10 +8,12 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import numpy as np
 import pytest
 from botocore.exceptions import ClientError
 from fastapi.testclient import TestClient
 
+from mien import Template
 from mien.errors import UnknownSubject
 from mien.serve.erasing import forgotten
 from mien.serve.rekognition.desk import face_id
@@ -45,6 +47,19 @@ def test_the_same_picture_again_adds_nothing(
     assert indexed(stubs.RED, ExternalImageId="b") != first
     assert indexed(stubs.RED) != first
     assert aws.describe_collection(CollectionId=collection)["FaceCount"] == 3
+
+
+def test_the_same_picture_again_adds_nothing_though_its_template_differs_in_the_last_digits(
+    live: Any, collection: str, indexed: Callable[..., str], stubs: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    number = indexed(stubs.RED)
+    template = stubs.Colours._template
+    turned = np.roll(np.eye(16, dtype=np.float32), 3, 1)
+    monkeypatch.setattr(
+        stubs.Colours, "_template", lambda one, face: Template(turned @ template(one, face).vector, "colours")
+    )
+    assert indexed(stubs.RED) == number
+    assert live.service.galleries.open("default", collection).person(number).samples == 1
 
 
 def test_more_faces_than_wanted(aws: Any, collection: str, stubs: Any) -> None:

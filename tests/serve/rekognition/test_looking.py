@@ -88,7 +88,7 @@ def test_requests_at_once_go_through_the_models_together(
 ) -> None:
     engine = stubs.engine()
     detect = engine.detector.detect
-    monkeypatch.setattr(stubs.Colours, "detect", lambda _, frames: time.sleep(0.1) or detect(frames))
+    monkeypatch.setattr(stubs.Colours, "detect", lambda _, frames: time.sleep(0.04) or detect(frames))
     monkeypatch.setattr("mien.serve.rekognition.pictures._PIXELS", pixels)
     live = serving(engine, threads=1)
     client = live.client(max_pool_connections=8)

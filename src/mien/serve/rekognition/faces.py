@@ -18,7 +18,6 @@ from mien.types import Sample, Template
 
 MOST = 4096  # faces that a search answers with where a request names no number
 _PATIENCE = 30.0  # s; clients wait for 60
-_SLACK = 1e-6  # of a cosine, so that rounding keeps nobody out who is let in again below
 
 
 def wanted_index(desk: Desk, asked: Asked) -> Wanted:
@@ -189,8 +188,7 @@ def _matches(desk: Desk, asked: Asked, gallery: BaseGallery, probes: Sequence[Te
     least, most = asked.given.get("FaceMatchThreshold", USUAL), asked.given.get("MaxFaces", MOST)
     asked_for = asked.given.get("FaceId")
     alike = nearest(gallery, probes, most + 1, scale.back(least))
-    good = [(scale.of(cosine), subject) for cosine, subject in alike if face_id(subject) != asked_for]
-    good = [(score, subject) for score, subject in good if score >= least][:most]
+    good = [(scale.of(cosine), subject) for cosine, subject in alike if face_id(subject) != asked_for][:most]
     owners = desk.book.owners(asked.caller.tenant, asked.collection, (face_id(subject) for _, subject in good))
     found = []
     for score, subject in good:
@@ -207,7 +205,7 @@ def nearest(gallery: BaseGallery, probes: Sequence[Template], k: int, floor: flo
     if not len(gallery):
         return []
     best: dict[str, float] = {}
-    for each in gallery.search_many(probes, k, floor=max(-1.0, floor - _SLACK)):
+    for each in gallery.search_many(probes, k, floor=floor):
         for match in each:
             best[match.subject] = max(match.score, best.get(match.subject, -1.0))
     return sorted(((score, name) for name, score in best.items()), key=lambda one: (-one[0], one[1]))[:k]

@@ -170,7 +170,7 @@ def _matches(desk: Desk, asked: Asked, gallery: BaseGallery, probes: Sequence[Te
         best = {}
         for cosine, name in alike:  # best first
             user = owners.get(face_id(name))
-            if user is not None and user != without and scale.of(cosine) >= least:
+            if user is not None and user != without:
                 best.setdefault(user, scale.of(cosine))
         if len(best) >= most or len(alike) < k:
             break
