@@ -90,6 +90,11 @@ def test_the_word_is_signed(hook: Any, told: Callable[..., Any]) -> None:
     assert "vector" not in body.decode() and "upload" not in body.decode()
 
 
+def test_the_operators_name_and_password_go_along(hook: Any, told: Callable[..., Any]) -> None:
+    told(hook.url, hook.url.replace("http://", "http://me:p%40ss@"))
+    assert hook.got[0][1]["Authorization"] == "Basic bWU6cEBzcw=="
+
+
 def test_it_is_tried_again_with_the_same_number(hook: Any, told: Callable[..., Any]) -> None:
     hook.statuses[:] = [500, 503]
     job, _ = told(hook.url, hook.url)

@@ -17,6 +17,7 @@ from PIL import Image
 
 from mien.serve.erasing import forgotten
 from mien.serve.jobs.work import Work
+from mien.serve.routes import jobs
 from mien.serve.service import Service
 
 Wait = Callable[..., dict[str, Any]]
@@ -190,6 +191,27 @@ def test_jobs_are_the_tenants_own_and_for_roles(
     assert http.post("/v1/jobs", json={}, headers=key("reader")).status_code == 403
     assert http.delete(f"/v1/jobs/{made['id']}", headers=key("reader")).status_code == 403
     assert http.get(f"/v1/jobs/{made['id']}", headers=key("reader")).status_code == 200
+
+
+def test_a_tenant_may_not_fill_the_disk(http: TestClient, service: Service) -> None:
+    service.runner.stop(5)
+    most = service.settings.max_video_bytes
+    for number in range(jobs.VIDEOS):
+        service.jobs.make(f"{number}", ("default", "k"), "video", {"gallery": "gone", "bytes": most})
+    answer = http.post("/v1/jobs", json={"kind": "video"})
+    assert answer.status_code == 429 and int(answer.headers["retry-after"]) > 0
+    service.jobs.cancel("default", "0")
+    assert http.post("/v1/jobs", json={"kind": "video"}).status_code == 422
+
+
+def test_a_job_asked_for_twice_under_one_key_is_one(
+    http: TestClient, people: str, film: Callable[..., bytes], stubs: ModuleType
+) -> None:
+    data, key = film((stubs.RED,), each=3), {"idempotency-key": "k1"}
+    made = [http.post("/v1/jobs", data={"gallery": people}, files={"video": data}, headers=key) for _ in range(2)]
+    assert [one.status_code for one in made] == [202, 202]
+    assert made[0].json()["id"] == made[1].json()["id"]
+    assert len(http.get("/v1/jobs").json()["items"]) == 1
 
 
 def test_pages_of_jobs(http: TestClient, service: Service) -> None:

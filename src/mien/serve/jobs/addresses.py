@@ -6,6 +6,7 @@ it, at any port. A name and password in the operator's prefix are used for what 
 
 from __future__ import annotations
 
+import base64
 import ipaddress
 import re
 from collections.abc import Sequence
@@ -38,6 +39,12 @@ class Address:
     def bare(self) -> str:
         """The address without name and password."""
         return f"{self.scheme}://{self.host}:{self.port}{self.rest}"
+
+    @property
+    def login(self) -> dict[str, str]:
+        """The header of HTTP with the operator's name and password, where there are any."""
+        pair = base64.b64encode(f"{self.user}:{self.password}".encode()).decode()
+        return {"Authorization": f"Basic {pair}"} if self.user else {}
 
     def through(self, port: int) -> str:
         """The same by way of a port of this machine."""

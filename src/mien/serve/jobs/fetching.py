@@ -21,7 +21,9 @@ def fetch(address: Address, path: Path, most: int, step: Callable[[], None]) -> 
     Raises UnreadableMedia, TooLarge, CannotWrite."""
     connection = connect(address, PATIENCE)
     try:
-        connection.request("GET", address.rest or "/", headers={"Accept": "video/*", "User-Agent": "mien"})
+        connection.request(
+            "GET", address.rest or "/", headers={"Accept": "video/*", "User-Agent": "mien"} | address.login
+        )
         answer = connection.getresponse()
         if answer.status != 200:
             moved = ", which points elsewhere and is not followed" if 300 <= answer.status < 400 else ""

@@ -131,6 +131,7 @@ class Hooks:
             "Mien-Delivery": row["id"],
             "Mien-Signature": signature(self.secret(row["tenant"]), now, body),
         }
+        headers |= address.login
         connection = connect(address, TIMEOUT)
         try:
             connection.request("POST", address.rest or "/", body, headers)

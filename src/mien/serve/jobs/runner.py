@@ -31,6 +31,7 @@ KINDS = {"video": "video", "audit": "audits", "calibrate": "calibration"}  # kin
 NICE = 10  # added to the niceness of threads that do jobs
 _TICK = 0.2  # s between looks at what is worked on: a cancelled job stops within this and its step
 _IDLE = 1.0  # s between looks for jobs of other processes
+_STALLED = 1.0  # s that a stopping service waits for a live source
 _SWEEP = 3600.0  # s
 
 
@@ -64,9 +65,13 @@ class Runner:
         for work in works:
             work.halted.set()
         ends = time.monotonic() + seconds
-        for thread in (*works.values(), self._keeper):
-            if thread.ident is not None:
-                thread.join(max(0.0, ends - time.monotonic()))
+        for work, thread in works.items():
+            # A camera that says nothing keeps its thread for longer; the job need not wait for that.
+            thread.join(max(0.0, min(_STALLED, seconds) if work.job.live else ends - time.monotonic()))
+            if thread.is_alive():
+                self._service.jobs.give_back(work.job)
+        if self._keeper.ident is not None:
+            self._keeper.join(max(0.0, ends - time.monotonic()))
         self.hooks.stop(max(0.0, ends - time.monotonic()))
 
     @property

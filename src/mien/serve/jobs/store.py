@@ -93,11 +93,12 @@ class Jobs:
             ).fetchall()
         return [of_row(row) for row in rows]
 
-    def waiting(self, tenant: str) -> int:
-        """How many jobs of a tenant wait."""
+    def waiting(self, tenant: str) -> tuple[int, int]:
+        """How many jobs of a tenant are not over, and the bytes of their uploads."""
         with self._records.look() as db:
-            asked = "SELECT count(*) FROM job WHERE tenant = ? AND state = 'queued'"
-            return int(db.execute(asked, (tenant,)).fetchone()[0])
+            asked = "SELECT count(*), coalesce(sum(json_extract(asked, '$.bytes')), 0) FROM job WHERE tenant = ?"
+            row = db.execute(f"{asked} AND state IN ('queued', 'running')", (tenant,)).fetchone()
+        return int(row[0]), int(row[1])
 
     def cancel(self, tenant: str, number: str) -> Job:
         """End a job that is not over; whoever works on it learns it within a fraction of a second. Raises NotFound."""

@@ -43,7 +43,9 @@ class Timeline:
     def add(self, decision: Decision) -> None:
         """Put somebody seen at the end. Raises CannotWrite."""
         number, self._count = f"{self._part}-{self._count}", self._count + 1
-        entry: dict[str, Any] = {"id": number} | wire.decision(decision)  # the id first: a page is found by it without reading all
+        entry: dict[str, Any] = {"id": number} | wire.decision(
+            decision
+        )  # the id first: a page is found by it without reading all
         faces = entry.pop("faces")
         for one in faces:
             one.pop("source")

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import FileResponse, Response
 from starlette.concurrency import run_in_threadpool
 
-from mien.errors import NotFound, TooLarge
+from mien.errors import NotFound, Overloaded
 from mien.serve.access import Caller, needs
 from mien.serve.jobs import timeline
 from mien.serve.jobs.asking import asked
@@ -21,7 +21,8 @@ router = APIRouter(prefix="/v1", tags=["jobs"])
 Reader: Any = needs("reader")
 Operator: Any = needs("operator")
 Admin: Any = needs("admin")
-QUEUED = 1000  # jobs of one tenant that may wait
+QUEUED = 1000  # jobs of one tenant that may wait, with those that are worked on …
+VIDEOS = 10  # … and their uploads, in the size of the largest
 Limit = Annotated[int, Query(ge=1, le=500)]
 # A report holds its pictures and styles itself, and no script.
 _REPORT = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox"}
@@ -54,9 +55,9 @@ _BODY = {
 @router.post("/jobs", status_code=202, openapi_extra=_BODY)
 async def make(request: Request, service: Here, who: Caller = Operator) -> dict[str, Any]:
     """Start a job. A video is a file (saved as it comes, never held in memory) or an address that the operator allows."""
-    jobs = service.jobs
-    number = jobs.new_id()
-    folder = jobs.folder(number)
+    await run_in_threadpool(_room, service, who)
+    number = service.jobs.new_id()
+    folder = service.jobs.folder(number)
     try:
         body = await body_of(request, folder, service.settings.max_video_bytes)
         return await run_in_threadpool(_made, service, who, number, body)
@@ -65,10 +66,16 @@ async def make(request: Request, service: Here, who: Caller = Operator) -> dict[
         raise
 
 
+def _room(service: Service, who: Caller) -> None:
+    """Refuse more than a tenant may have waiting, before its video is taken. Raises Overloaded."""
+    count, size = service.jobs.waiting(who.tenant)
+    if count >= QUEUED or size >= VIDEOS * service.settings.max_video_bytes:
+        told = f"{count} jobs with {size / 1e9:.1f} GB of video wait already."
+        raise Overloaded(told, "Wait until some are done, or cancel them.", after=60.0)
+
+
 def _made(service: Service, who: Caller, number: str, body: Body) -> dict[str, Any]:
     jobs = service.jobs
-    if jobs.waiting(who.tenant) >= QUEUED:
-        raise TooLarge(f"{QUEUED} jobs wait already.", "Wait until some are done, or cancel them.")
     kind, what, live = asked(service, who.tenant, body, jobs.folder(number))
     facts = {one: what[one] for one in ("gallery", "audit", "data", "source") if one in what}
     service.log.add(who, "job.start", durable=True, job=number, kind=kind, **facts)
