@@ -35,6 +35,7 @@ from mien.serve.settings import Settings
 from mien.serve.traces import traces
 from mien.serve.turns import Life
 from mien.serve.watch import Lined
+from mien.serve.writers import Writers
 
 if TYPE_CHECKING:
     from mien.engine import Engine
@@ -61,7 +62,7 @@ class Service:
         self.sessions = Sessions(self.records, master)
         self.gate = Gate(self.keys, self.sessions, self.rates, settings)
         self.galleries = Galleries(settings, self.records)
-        self.policies = Policies(self.records)
+        self.policies, self.writers = Policies(self.records), Writers()
         self.answers = Answers(self.records, Life(settings.data / "lives"))
         self.review = Review(
             self.records, lambda faces: [one.template for one in engine.shots(faces)], settings.keep_images

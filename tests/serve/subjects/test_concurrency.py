@@ -21,6 +21,7 @@ from fastapi.testclient import TestClient
 
 from mien.errors import CannotWrite
 from mien.gallery import EmbeddedGallery, open_gallery
+from mien.serve import writers
 from mien.serve.service import Service
 from mien.serve.settings import Settings
 
@@ -203,6 +204,38 @@ def test_a_gallery_locked_by_another_process(
         assert found[0]["subject"] == "ana"
         other.rollback()
     assert http.post(f"{S}/ben/samples", files={"image": stubs.picture(stubs.BLUE)}).status_code == 201
+
+
+def test_who_waits_for_a_locked_gallery_holds_up_nobody_else(
+    http: TestClient, service: Service, enrol: Enrol, stubs: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writers, "WAITING", 20)
+    enrol("ana", stubs.RED)
+    gallery = service.galleries.open("default", "people")
+    assert isinstance(gallery, EmbeddedGallery)
+    gallery._db.execute("PRAGMA busy_timeout = 1500")
+    http.post("/v1/galleries", json={"name": "other"})
+    changes: list[Any] = []
+    with closing(sqlite3.connect(gallery._path)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        threads = [
+            threading.Thread(target=lambda: changes.append(http.patch(f"{S}/ana", json={"purpose": "door"})))
+            for _ in range(60)
+        ]
+        for one in threads:
+            one.start()
+        while not any(one.status_code == 429 for one in changes):
+            time.sleep(0.01)
+        begun = time.monotonic()
+        found = http.post("/v1/galleries/other/identify", files={"image": stubs.picture(stubs.RED)})
+        assert (found.status_code, http.get("/v1/galleries/other/subjects").status_code) == (200, 200)
+        took = time.monotonic() - begun
+        other.rollback()
+    for one in threads:
+        one.join()
+    assert took < 1.0
+    assert {one.status_code for one in changes} <= {200, 429, 503}
+    assert all("retry-after" in one.headers for one in changes if one.status_code != 200)
 
 
 def test_a_full_disk_leaves_nothing_half(

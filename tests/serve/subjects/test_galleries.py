@@ -87,7 +87,8 @@ def test_a_policy_holds_until_a_request_says_otherwise(http: TestClient, enrol: 
 def test_a_policy_that_cannot_hold(http: TestClient, enrol: Enrol, stubs: ModuleType) -> None:
     enrol("ana", stubs.RED)
     for rules, status in [
-        ({"fmr": 0}, 422), ({"fmr": 5e-324}, 400), ({"fmr": 0.1, "threshold": 0.5}, 400), ({"fmr": 1e-12}, 422), ({"margin": -1}, 422),
+        ({"fmr": 0}, 422), ({"fmr": 5e-324}, 400), ({"fmr": 0.1, "threshold": 0.5}, 400), ({"fmr": 1e-12}, 422),
+        ({"margin": -1}, 422),
         ({"colour": 1}, 422), ({"require": [{"kind": "liveness", "label": "live", "least": 0.9}]}, 400),
         ({"require": [{"kind": "quality", "label": "overall", "least": 0.5}]}, 200), ({"review": True}, 200),
     ]:  # fmt: skip

@@ -15,6 +15,7 @@ from mien.serve.access import Caller, needs
 from mien.serve.cursors import LARGEST, USUAL
 from mien.serve.dropping import dropped
 from mien.serve.service import Here, Service
+from mien.serve.writers import writes
 
 router = APIRouter(prefix="/v1/galleries", tags=["galleries"])
 Reader: Any = needs("reader")
@@ -43,6 +44,7 @@ def listed(service: Here, who: Caller = Reader, limit: Limit = USUAL, cursor: st
 
 
 @router.post("", status_code=201)
+@writes
 def make(made: Made, service: Here, who: Caller = Admin) -> dict[str, Any]:
     """A new, empty gallery."""
     service.gate.again(who)
@@ -68,6 +70,7 @@ def one(gallery: str, service: Here, who: Caller = Reader) -> dict[str, Any]:
 
 
 @router.delete("/{gallery}")
+@writes
 def drop(gallery: str, service: Here, who: Caller = Admin) -> dict[str, Any]:
     """Erase everybody in a gallery, and the gallery. The answer is the receipt."""
     receipt, people = dropped(service, who, gallery)
@@ -85,6 +88,7 @@ def policy_of(gallery: str, service: Here, who: Caller = Reader) -> dict[str, An
 
 
 @router.put("/{gallery}/policy")
+@writes
 def keep_policy(gallery: str, rules: policies.Rules, service: Here, who: Caller = Operator) -> dict[str, Any]:
     """Let a policy hold from now on; {} for the defaults. Refused where no evidence supports it."""
     held = service.galleries.open(who.tenant, gallery)

@@ -17,6 +17,7 @@ from mien.serve.enrolling import fits
 from mien.serve.review import Doubt
 from mien.serve.routes.subjects import PRIVATE
 from mien.serve.service import Here, Service
+from mien.serve.writers import writes
 
 router = APIRouter(prefix="/v1/galleries/{gallery}", tags=["review"])
 Reader: Any = needs("reader")
@@ -86,6 +87,7 @@ def queue(
 
 
 @router.post("/review/{item}")
+@writes
 def act(gallery: str, item: str, action: Action, service: Here, who: Caller = Operator) -> dict[str, Any]:
     """Settle something. Of an identification: confirm (it is that candidate; nothing is enrolled), not_this_person (it is
     not that candidate; it stays while there are others), enrol_as (the face becomes a sample), dismiss. Of a duplicate:
@@ -111,6 +113,7 @@ def image(gallery: str, item: str, service: Here, who: Caller = Reader) -> Respo
 
 
 @router.post("/merge")
+@writes
 def merge(gallery: str, wanted: Merge, service: Here, who: Caller = Operator) -> dict[str, Any]:
     """Make two people one. A kill at any moment loses nobody: at worst both are there until the service starts again."""
     service.gate.again(who)
@@ -118,6 +121,7 @@ def merge(gallery: str, wanted: Merge, service: Here, who: Caller = Operator) ->
 
 
 @router.post("/split")
+@writes
 def split(gallery: str, wanted: Split, service: Here, who: Caller = Operator) -> dict[str, Any]:
     """Give some of a person's samples to somebody else, new or enrolled. As safe as a merge."""
     where = (who.tenant, gallery)

@@ -17,6 +17,7 @@ from mien.serve.cursors import LARGEST, USUAL
 from mien.serve.erasing import forgotten
 from mien.serve.service import Here, Service
 from mien.serve.uploads import received, taking
+from mien.serve.writers import writes
 from mien.types import Sample
 
 router = APIRouter(prefix="/v1/galleries/{gallery}/subjects", tags=["subjects"])
@@ -76,7 +77,7 @@ async def enrol(
     """Add pictures to a person, who is made when new. Those that cannot be used are in `refused`, each with its reason and
     advice; the others are durable when this answers. 201 when something was added, else 200."""
     name, found, wanted = await _asked(gallery, subject, request, service, who)
-    told = await run_in_threadpool(_enrolled, service, who, (gallery, name), found, wanted)
+    told = await service.writers.run(_enrolled, service, who, (gallery, name), found, wanted)
     response.status_code = 201 if told["added"] else 200
     return told
 
@@ -91,10 +92,11 @@ async def replace(
         first = next(one for _, one in found if isinstance(one, MienError))
         more = f" {len(refused) - 1} more cannot be used." if len(refused) > 1 else ""
         raise type(first)(f"Nothing was replaced. {first.message}{more}", first.remedy)
-    return await run_in_threadpool(_replaced, service, who, (gallery, name), found, wanted)
+    return await service.writers.run(_replaced, service, who, (gallery, name), found, wanted)
 
 
 @router.patch("/{subject:name}")
+@writes
 def change(gallery: str, subject: str, changes: Change, service: Here, who: Caller = Operator) -> dict[str, Any]:
     """Change what is noted about a person, or the name. Notes that are not named stay."""
     where, told = (who.tenant, gallery), changes.model_dump(exclude_unset=True)
@@ -115,6 +117,7 @@ def change(gallery: str, subject: str, changes: Change, service: Here, who: Call
 
 
 @router.delete("/{subject:name}")
+@writes
 def forget(gallery: str, subject: str, service: Here, who: Caller = Operator) -> dict[str, Any]:
     """Erase a person for good: templates, pictures, notes, and what else the service keeps. The answer is the receipt."""
     receipt: dict[str, Any] = wire.encode(forgotten(service, who, gallery, subject))
@@ -135,6 +138,7 @@ def samples_of(
 
 
 @router.delete("/{subject:name}/samples/{sample}")
+@writes
 def forget_sample(gallery: str, subject: str, sample: str, service: Here, who: Caller = Operator) -> dict[str, Any]:
     """Erase one sample. With the last one the person is forgotten, and the answer has that receipt."""
     where, receipt = (who.tenant, gallery), None
