@@ -41,8 +41,8 @@ def build(settings: Settings, engine: Engine | None = None, process: int = 0) ->
     )
     app.state.service = service
     problems.install(app)
-    app.add_middleware(Segments)
     idempotency.install(app)
+    app.add_middleware(Segments)  # around it: kept answers are found by the names in their paths
     limits.install(app, settings)
     headers.install(app, settings)
     routes.install(app)

@@ -12,6 +12,7 @@ import json
 import logging
 import re
 import time
+import unicodedata
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -22,7 +23,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mien.errors import Conflict, MienError, UsageError
-from mien.serve.paths import escaped
+from mien.serve.paths import Name, escaped
 from mien.serve.problems import problem
 from mien.serve.records import Records
 from mien.serve.turns import Life
@@ -35,6 +36,7 @@ _CHANGES = ("POST", "PUT", "PATCH", "DELETE")
 # They change nothing, so that asking again is answered again, and nothing of the answer has to be kept.
 _ASKS = re.compile(r"/v1/(detect|verify|quality|judge/[^/]*|edit/[^/]*|galleries/[^/]+/identify)/?")
 _SECRETS = ("/v1/keys", "/v1/session")  # their answers hold secrets
+_ERASES = re.compile(r"/v1/galleries/[^/]+/subjects/([^/]+)(?:/samples/[^/]+)?/?")
 _KEY = re.compile(rb"[\x21-\x7e]{1,255}")
 _PARAMETER = {
     "name": "Idempotency-Key",
@@ -160,8 +162,9 @@ def _entered(request: Request, key: bytes) -> tuple[bytes, str, str]:
     if not _KEY.fullmatch(key):
         raise UsageError("The Idempotency-Key is not 1 to 255 visible ASCII characters.", "Use a UUID, for example.")
     caller = request.state.caller = request.app.state.service.gate.caller(request)
+    path = "" if _erased(request.scope) else request.scope["path"]
     scope = f"{caller.tenant}\0{caller.key}\0".encode()
-    return hashlib.blake2b(scope + key, digest_size=16).digest(), caller.tenant, request.scope["path"]
+    return hashlib.blake2b(scope + key, digest_size=16).digest(), caller.tenant, path
 
 
 def _again(request: Request, known: Answer, digest: bytes) -> Response:
@@ -172,7 +175,27 @@ def _again(request: Request, known: Answer, digest: bytes) -> Response:
         told = "The request was answered before, and the answer is not kept."
         return problem(request, Conflict(told, "Look at what it made, or use a new key."))
     headers = {"content-type": known.kind} if known.kind else {}
-    return Response(known.body, known.status, headers | {"idempotency-replayed": "true"})
+    name = _erased(request.scope)
+    body = _with(known.body, name) if name else known.body
+    return Response(body, known.status, headers | {"idempotency-replayed": "true"})
+
+
+def _erased(scope: Scope) -> str | None:
+    """Who is erased by a request, wholly or a sample of theirs. The answer to it is kept without the name: whoever asks again
+    names them again."""
+    found = _ERASES.fullmatch(scope["path"]) if scope["method"] == "DELETE" else None
+    return unicodedata.normalize("NFC", Name().convert(found[1]).strip()) if found else None
+
+
+def _with(body: bytes, name: str | None) -> bytes:
+    """A JSON answer whose subjects are all called `name`; None takes the names out."""
+
+    def named(one: Any) -> Any:
+        if not isinstance(one, dict):
+            return one
+        return {key: name if key == "subject" else named(value) for key, value in one.items()}
+
+    return json.dumps(named(json.loads(body)), ensure_ascii=False, separators=(",", ":")).encode()
 
 
 class _Heard:
@@ -226,6 +249,7 @@ class _Said:
     def __init__(self, scope: Scope, send: Send, heard: _Heard, answers: Answers, number: bytes) -> None:
         self._send, self._heard, self._answers, self._number = send, heard, answers, number
         self._secret = scope["path"].startswith(_SECRETS)
+        self._unnamed = _erased(scope) is not None
         self._start: Message | None = None
         self._body = b""
         self._long = False
@@ -256,7 +280,8 @@ class _Said:
         kind = dict(self._start.get("headers", [])).get(b"content-type", b"").decode("latin-1")
         plain = not self._body or kind.partition(";")[0].strip() == "application/json"
         whole = plain and not self._secret and not self._long and len(self._body) <= LARGEST
-        answer = Answer(self._heard.digest(), self._start["status"], kind, self._body if whole else None)
+        body = _with(self._body, None) if whole and self._unnamed and self._body else self._body
+        answer = Answer(self._heard.digest(), self._start["status"], kind, body if whole else None)
         try:
             await run_in_threadpool(self._answers.end, self._number, answer)
         except MienError as error:  # what was done is done, and has to be told

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from types import ModuleType
+from urllib.parse import quote
 
 import pytest
+from fastapi.testclient import TestClient
 
 from mien.errors import NotAuthenticated, UnknownSubject
 from mien.serve.access import Caller
@@ -100,3 +103,22 @@ def test_who_was_enrolled_anew_since_stays(
     assert resume(service, LATER) == 1
     assert len(people) == 1
     assert [one["samples"] for one in service.receipts.listed("default")] == [2]
+
+
+def test_nothing_names_the_person_however_they_were_erased(
+    http: TestClient, service: Service, anna: Caller, stubs: ModuleType, tmp_path: Path
+) -> None:
+    path = f"/v1/galleries/people/subjects/{quote(NAME, safe='')}"
+    picture = {"image": stubs.picture(stubs.RED, noise=3)}
+    assert http.post(f"{path}/samples", files=picture, headers={"idempotency-key": "1"}).status_code == 201
+    assert http.post("/v1/galleries/people/identify", files={"image": stubs.picture(stubs.RED)}).status_code == 200
+    assert http.patch(path, json={"purpose": "door"}, headers={"idempotency-key": "2"}).status_code == 200
+    first, again = (http.delete(path, headers={"idempotency-key": "3"}) for _ in range(2))
+    assert first.json()["subject"] == NAME
+    assert again.json() == first.json()
+    service.log.flush()
+    service.records.settle()
+    held = {one: one.read_bytes() for one in (tmp_path / "service").rglob("*") if one.is_file()}
+    assert [one.name for one, data in held.items() if NAME.encode() in data or json.dumps(NAME).encode() in data] == []
+    found = http.get("/v1/receipts", params={"gallery": "people", "subject": NAME}).json()["items"]
+    assert [one["digest"] for one in found] == [first.json()["digest"]]
