@@ -130,6 +130,10 @@ class Log:
         with self._records.change() as db:
             db.execute("INSERT OR IGNORE INTO gone VALUES (?)", (alias,))
             db.execute("DELETE FROM name WHERE alias = ?", (alias,))
+        self.settle()
+
+    def settle(self) -> None:
+        """Leave no erased name in the file's write-ahead log; where a reader is at it, the next call does."""
         self._records.settle()
 
     def entries(

@@ -15,6 +15,7 @@ from mien.serve.settings import Settings
 _TABLES = """
 CREATE TABLE IF NOT EXISTS quota (key TEXT PRIMARY KEY, day TEXT NOT NULL, used INTEGER NOT NULL) STRICT;
 """
+_SURE = 2.0  # s for which a quota that was used up is taken to be so still: a refusal should not cost a write
 _PARTS = 50  # a process takes a quota in that many parts, so that few requests wait for the disk
 
 
@@ -45,6 +46,7 @@ class Rates:
     def __init__(self, records: Records, settings: Settings) -> None:
         self._records, self._settings = records, settings
         self._buckets: dict[str, Bucket] = {}
+        self._none: dict[str, float] = {}  # key -> until when it is known that nothing is left, monotonic s
         self._left: defaultdict[tuple[str, str], int] = defaultdict(int)  # (key, day) -> requests taken and not used
         self._lock = threading.Lock()
         records.keep(_TABLES)
@@ -81,12 +83,14 @@ class Rates:
 
     def _count(self, key: Key, quota: int) -> None:
         with self._lock:
-            place = key.id, _today()
-            if not self._left[place]:
+            place, now = (key.id, _today()), time.monotonic()
+            if not self._left[place] and self._none.get(key.id, 0.0) < now:
                 self._left = defaultdict(
                     int, {one: left for one, left in self._left.items() if left and one[1] == place[1]}
                 )
                 self._left[place] = self._part(key.id, place[1], quota)
+                if not self._left[place]:
+                    self._none[key.id] = now + _SURE
             if self._left[place]:
                 self._left[place] -= 1
                 return

@@ -11,6 +11,7 @@ from pathlib import Path
 from mien.errors import CannotWrite, Unavailable
 
 _WAIT = 10.0  # s for another process that is writing
+_MOMENT = 500  # ms for readers of what is to be taken out of the write-ahead log
 
 
 class Records:
@@ -57,10 +58,15 @@ class Records:
                 raise
             db.execute("COMMIT")
 
-    def settle(self) -> None:
-        """Take what was erased out of the write-ahead log too, as far as no reader holds it there."""
+    def settle(self) -> bool:
+        """Take what was erased out of the write-ahead log too; False while a reader holds it there for longer."""
         with self._told():
-            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            db = self._db
+            db.execute(f"PRAGMA busy_timeout = {_MOMENT}")
+            try:
+                return bool(db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] == 0)
+            finally:
+                db.execute(f"PRAGMA busy_timeout = {int(_WAIT * 1000)}")
 
     def close(self) -> None:
         """Let go of the file, for all threads."""

@@ -170,6 +170,8 @@ class Retention:
         while not self._stopping.is_set():
             try:
                 self._service.log.anchor()
+                self._service.log.settle()
+                self._service.records.settle()
                 resume(self._service, (datetime.now(UTC) - timedelta(seconds=_LEFT)).isoformat(timespec="seconds"))
                 self._service.answers.sweep()
                 self._service.review.sweep()

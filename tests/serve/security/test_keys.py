@@ -272,3 +272,23 @@ def test_a_key_revoked_while_the_models_run_enrols_nobody(
     assert answer.status_code == 401
     assert "Nothing was changed" in answer.json()["detail"]
     assert len(service.galleries.open("default", "doors")) == 0
+
+
+def test_a_quota_that_is_used_up_costs_no_write_to_refuse(keys: Keys, monkeypatch: pytest.MonkeyPatch) -> None:
+    key = keys.key(keys.make("door", "reader", "acme", Terms(rate=1e6, burst=10**6, quota=1)))
+    counted, looks, real = _rates(keys), [0], Rates._part
+
+    def part(self: Rates, *words: Any) -> int:
+        looks[0] += 1
+        return real(self, *words)
+
+    monkeypatch.setattr(Rates, "_part", part)
+    counted.take(key)
+    for _ in range(20):
+        with pytest.raises(Overloaded):
+            counted.take(key)
+    assert looks[0] == 2
+    monkeypatch.setattr(rates, "_today", lambda: "2999-01-01")
+    monkeypatch.setattr(rates, "_SURE", 0.0)
+    counted._none.clear()
+    counted.take(key)

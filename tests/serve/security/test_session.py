@@ -10,8 +10,9 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from starlette.requests import HTTPConnection
 
-from mien.errors import MienError, NotAuthenticated
+from mien.errors import MienError, NotAllowed, NotAuthenticated
 from mien.serve.headers import ALWAYS
 from mien.serve.keys import number
 from mien.serve.service import Service
@@ -140,3 +141,29 @@ def test_other_sites_are_let_in_by_name_only_and_without_cookies(make_app: Calla
 def test_no_other_site_is_let_in_by_default(http: TestClient) -> None:
     answer = http.get("/v1/session", headers={"origin": "https://evil.example"})
     assert not [name for name in answer.headers if name.startswith("access-control")]
+
+
+@pytest.mark.parametrize(
+    ("origin", "good"),
+    [
+        ("http://testserver", True),
+        ("https://desk.example", True),
+        ("https://evil.example", False),
+        ("", False),
+        ("null", False),
+    ],
+)
+def test_a_socket_with_a_cookie_comes_from_the_services_own_pages(
+    make_app: Callable[..., FastAPI], origin: str, good: bool
+) -> None:
+    app = make_app(origins=("https://desk.example",))
+    service = app.state.service
+    session = service.sessions.begin(number(service.keys.make("a", "reader", "default")), 100)
+    headers = [(b"cookie", f"{COOKIE}={service.sessions.cookie(session)}".encode()), (b"host", b"testserver")]
+    headers += [(b"origin", origin.encode())] if origin else []
+    connection = HTTPConnection({"type": "websocket", "headers": headers})
+    if good:
+        assert service.gate.caller(connection).role == "reader"
+    else:
+        with pytest.raises(NotAllowed):
+            service.gate.caller(connection)
