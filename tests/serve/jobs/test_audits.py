@@ -72,7 +72,8 @@ def test_an_audit_of_a_data_set(client: TestClient, sets: Path) -> None:
     assert client.get(f"/v1/jobs/{job['id']}/timeline").status_code == 404
 
 
-@pytest.mark.parametrize("name", ["quality", "detection", pytest.param("fairness", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["quality", "detection", "fairness"])
 def test_other_audits(client: TestClient, name: str) -> None:
     job = done(client, kind="audit", audit=name, data="site", rounds=20)
     assert job["state"] == "done", job["problem"]

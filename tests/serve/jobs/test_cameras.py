@@ -69,6 +69,7 @@ def test_a_camera_is_watched_until_the_job_is_cancelled(
     assert any(line.startswith("PLAY") for line in one.asked)
 
 
+@pytest.mark.slow
 def test_other_jobs_go_on_while_a_camera_is_watched(
     make_app: Callable[..., FastAPI], stubs: ModuleType, camera: Callable[..., Any], film: Callable[..., bytes]
 ) -> None:
