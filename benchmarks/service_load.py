@@ -25,6 +25,7 @@ import itertools
 import json
 import os
 import signal
+import socket
 import statistics
 import subprocess
 import sys
@@ -48,6 +49,7 @@ from mien.cli.portraits import portraits
 from mien.types import Sample, Template
 
 ROOT = Path(__file__).parents[1]
+PATH = "/v1/galleries/people/identify"
 BATCH, CONNECTIONS, PEOPLE = 8, 32, 1000
 NAIVE = {
     "onnx": """
@@ -65,16 +67,18 @@ NAIVE = {
             return [{"verdict": one.verdict, "subject": one.subject} for one in found]
     """,
     "face_recognition": """
-        import io, os
+        import io, threading
         import face_recognition, numpy as np
         from fastapi import FastAPI, Request
         from starlette.concurrency import run_in_threadpool
         app = FastAPI()
         known = np.random.default_rng(0).normal(0, 0.08, (1000, 128))
+        turn = threading.Lock()  # dlib's nets are not made for threads: without this the process dies
 
         def who(data):
             image = face_recognition.load_image_file(io.BytesIO(data))
-            found = face_recognition.face_encodings(image)
+            with turn:
+                found = face_recognition.face_encodings(image)
             return [int(np.argmin(face_recognition.face_distance(known, one))) for one in found]
 
         @app.post("/identify")
@@ -130,16 +134,18 @@ class Line:
 
 async def closed_loop(port: int, asked: Sequence[bytes], connections: int, seconds: float) -> dict[str, Any]:
     """All connections always busy: answers with 200 per second, after a first second in which the queue fills."""
-    turns, counts, times = itertools.cycle(asked), Counter(), []
+    turns, counts, times, everything = itertools.cycle(asked), Counter(), [], 0
     starts = time.perf_counter() + 1.0
     ends = starts + seconds
 
     async def one() -> None:
+        nonlocal everything
         line = Line(port)
         while time.perf_counter() < ends:
             begun = time.perf_counter()
             status, _ = await line.ask(next(turns))
             now = time.perf_counter()
+            everything += status == 200
             if starts < now <= ends:
                 counts[status] += 1
                 times.append(now - begun)
@@ -148,7 +154,8 @@ async def closed_loop(port: int, asked: Sequence[bytes], connections: int, secon
     before, own = time.perf_counter(), time.process_time()
     await asyncio.gather(*[one() for _ in range(connections)])
     share = (time.process_time() - own) / (time.perf_counter() - before)
-    return {"per_second": counts[200] / seconds, "statuses": dict(counts), "times": times, "share": share}
+    told = {"per_second": counts[200] / seconds, "statuses": dict(counts), "times": times, "share": share}
+    return told | {"all": everything}  # with those before and after the time that counts
 
 
 async def open_loop(port: int, asked: Sequence[bytes], rate: float, seconds: float) -> dict[int, list[float]]:
@@ -206,7 +213,7 @@ def serving(folder: Path, port: int, **settings: str) -> Iterator[tuple[subproce
 @contextmanager
 def naive(folder: Path, kind: str, port: int) -> Iterator[psutil.Process]:
     """One of the others, ready."""
-    (folder / f"{kind}.py").write_text(textwrap.dedent(NAIVE[kind]))
+    (folder / f"naive_{kind}.py").write_text(textwrap.dedent(NAIVE[kind]))
     words = [
         sys.executable,
         "-W",
@@ -217,8 +224,10 @@ def naive(folder: Path, kind: str, port: int) -> Iterator[psutil.Process]:
         str(port),
         "--log-level",
         "warning",
-        f"{kind}:app",
+        f"naive_{kind}:app",
     ]
+    if kind == "face_recognition":
+        words += ["--workers", str(os.cpu_count())]
     env = os.environ | {"OMP_NUM_THREADS": "1", "GALLERY": str(folder / "people.db"), "PYTHONPATH": str(folder)}
     one = subprocess.Popen(words, env=env, cwd=folder)
     try:
@@ -229,9 +238,14 @@ def naive(folder: Path, kind: str, port: int) -> Iterator[psutil.Process]:
         one.wait(30)
 
 
-def _listening(port: int) -> None:
-    import socket
+def free() -> int:
+    """A port that nobody listens at."""
+    with socket.socket() as made:
+        made.bind(("127.0.0.1", 0))
+        return int(made.getsockname()[1])
 
+
+def _listening(port: int) -> None:
     for _ in range(600):
         try:
             socket.create_connection(("127.0.0.1", port), 1).close()
@@ -276,7 +290,7 @@ def saturation(
     rates: dict[str, list[float]] = {name: [] for name in ("engine", *forms)}
     spent: dict[str, list[float]] = {name: [] for name in ("engine", *forms)}
     shares = []
-    asked = {form: requests("/v1/galleries/people/identify", pictures, key, form) for form in forms}
+    asked = {form: requests(PATH, pictures, key, form) for form in forms}
     asyncio.run(closed_loop(port, asked["raw"], CONNECTIONS, 1.0))
     in_process(*work, pictures, 1.0)
     for _ in range(options.rounds):
@@ -311,7 +325,7 @@ def saturation(
 
 
 def _cpu(one: psutil.Process) -> float:
-    return sum(one.cpu_times()[:2])
+    return sum(sum(each.cpu_times()[:2]) for each in (one, *one.children(recursive=True)))
 
 
 def _answered(port: int) -> float:
@@ -324,7 +338,7 @@ def _answered(port: int) -> float:
 
 
 def overload(port: int, key: str, capacity: float, seconds: float, pictures: Sequence[bytes]) -> Any:
-    asked, found = requests("/v1/galleries/people/identify", pictures, key, "raw"), {}
+    asked, found = requests(PATH, pictures, key, "raw"), {}
     for times in (0.8, 1.0, 4.0):
         answered = asyncio.run(open_loop(port, asked, times * capacity, seconds))
         found[f"{times:g}x"] = {"rate": round(times * capacity, 1)} | {
@@ -378,27 +392,35 @@ def _cycle(folder: Path, port: int, kind: signal.Signals) -> None:
 
 
 def others(folder: Path, port: int, options: Any, pictures: Sequence[bytes], key: str) -> Any:
-    """Pictures per second at saturation, in turns with ours."""
-    found: dict[str, list[float]] = {}
-    with serving(folder, port), naive(folder, "onnx", port + 1), naive(folder, "face_recognition", port + 2):
-        plain = requests("/identify", pictures, key, "raw")
-        ours = requests("/v1/galleries/people/identify", pictures, key, "raw")
+    """Pictures per second at saturation and the processor's time per picture, in turns with ours."""
+    found: dict[str, dict[str, list[float]]] = {}
+    one, two = free(), free()
+    with (
+        serving(folder, port) as (ours, _),
+        naive(folder, "onnx", one) as onnx,
+        naive(folder, "face_recognition", two) as theirs,
+    ):
+        asked, plain = (requests(path, pictures, key, "raw") for path in (PATH, "/identify"))
         for _ in range(options.rounds):
-            for name, at, asked in (
-                ("mien serve", port, ours),
-                ("same weights, no batching", port + 1, plain),
-                ("FastAPI + face_recognition", port + 2, plain),
+            for name, process, at, each in (
+                ("mien serve", psutil.Process(ours.pid), port, asked),
+                ("same weights, no batching", onnx, one, plain),
+                ("FastAPI + face_recognition", theirs, two, plain),
             ):
-                result = asyncio.run(closed_loop(at, asked, CONNECTIONS, options.seconds))
-                found.setdefault(name, []).append(round(result["per_second"], 1))
-                late = found.setdefault(f"{name}, p99 ms", [])
-                late.append(round(1000 * float(np.percentile(result["times"] or [0], 99))))
+                before = _cpu(process)
+                result = asyncio.run(closed_loop(at, each, CONNECTIONS, options.seconds))
+                told = found.setdefault(name, {"per_second": [], "cpu_ms": [], "p99_ms": []})
+                told["per_second"].append(round(result["per_second"], 1))
+                told["cpu_ms"].append(round(1000 * (_cpu(process) - before) / max(1, result["all"]), 1))
+                told["p99_ms"].append(round(1000 * float(np.percentile(result["times"] or [0], 99))))
+                if set(result["statuses"]) - {200}:
+                    told.setdefault("not_200", []).append(str(result["statuses"]))
     return found
 
 
 def soak(folder: Path, port: int, key: str, hours: float, capacity: float, pictures: Sequence[bytes]) -> Any:
     """Memory of the service while it works: MB after a tenth of the time and at the end, and per hour between."""
-    asked, seen, counts = requests("/v1/galleries/people/identify", pictures, key, "raw"), [], Counter()
+    asked, seen, counts = requests(PATH, pictures, key, "raw"), [], Counter()
     with serving(folder, port) as (one, _):
         process, begun, ends = psutil.Process(one.pid), time.time(), time.time() + 3600 * hours
         while time.time() < ends:
@@ -427,7 +449,7 @@ def smaller(data: bytes, size: int) -> bytes:
 def main() -> None:
     options = parsed()
     parts = options.parts.split(",")
-    port = options.port
+    port = free()
     results: dict[str, Any] = {}
     files = {name: path.read_bytes() for name, path in portraits(ROOT / ".cache").items()}
     pictures = [smaller(files[name], options.size) for name in ("obama", "obama2", "obama3", "biden")]
@@ -442,7 +464,7 @@ def main() -> None:
                 )
                 capacity = statistics.median(results["saturation"]["pictures_per_second"]["raw"])
                 print(json.dumps(results["saturation"], indent=1), flush=True)
-            asked = requests("/v1/galleries/people/identify", pictures, key, "raw")
+            asked = requests(PATH, pictures, key, "raw")
             capacity = capacity or asyncio.run(closed_loop(port, asked, CONNECTIONS, 4.0))["per_second"]
             if "overload" in parts:
                 results["overload"] = overload(port, key, capacity, options.seconds * 2, pictures)
@@ -470,7 +492,6 @@ def parsed() -> Any:
     parser.add_argument("--size", type=int, default=800, help="px of a picture's longer side")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--hours", type=float, default=0.01, help="of the soak")
-    parser.add_argument("--port", type=int, default=18480)
     parser.add_argument("--add", action="store_true", help="to the parts that are kept already")
     parser.add_argument("--dry", action="store_true", help="keep nothing")
     return parser.parse_args()

@@ -4,18 +4,22 @@ Options win over the environment, the environment over the file. `docs/reference
 
 from __future__ import annotations
 
+import difflib
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
+PREFIX = "MIEN_SERVE_"
+
 
 class Settings(BaseSettings):
     """All settings of a service. Sizes in bytes, times in s."""
 
-    model_config = SettingsConfigDict(env_prefix="MIEN_SERVE_", extra="forbid", frozen=True)
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True)
 
     # what it serves
     galleries: tuple[str, ...] = Field(
@@ -151,6 +155,7 @@ def settings(**given: Any) -> Settings:
     named = os.environ.get("MIEN_SERVE_CONFIG")
     if named and not Path(named).is_file():
         raise UsageError(f"MIEN_SERVE_CONFIG names {named}, which is no file.", "Name a TOML file.")
+    _known(name for name in os.environ if name.upper().startswith(PREFIX))
     try:
         return Settings(**{key: value for key, value in given.items() if value is not None})
     except ValidationError as error:
@@ -160,3 +165,17 @@ def settings(**given: Any) -> Settings:
         raise UsageError(
             f"The settings cannot be used: {faults}.", "See docs/reference/service-settings.md."
         ) from error
+    except ValueError as error:  # a file that is no TOML, a list in the environment that is no JSON
+        raise UsageError(f"The settings cannot be read: {error}.", "See docs/reference/service-settings.md.") from error
+
+
+def _known(names: Iterable[str]) -> None:
+    """Raises UsageError for a name that is no setting: pydantic would pass it over, and TLS could be off for a typo."""
+    from mien.errors import UsageError
+
+    known = {f"{PREFIX}{name.upper()}" for name in (*Settings.model_fields, "config")}
+    for name in names:
+        if name.upper() not in known:
+            near = difflib.get_close_matches(name.upper(), known, n=1)
+            remedy = f"Did you mean {near[0]}?" if near else "See docs/reference/service-settings.md."
+            raise UsageError(f"{name} is no setting.", remedy)
