@@ -88,7 +88,7 @@ class Log:
         self._stopping = self._hurry = False
         self._thread: threading.Thread | None = None
         self._drift = time.time() - time.monotonic()
-        self._latest: Future[None] | None = None  # of the entry added last
+        self._latest: _Entry | None = None  # the one added last
         # Number of the newest entry known to have been there: of the note, later of what this process wrote.
         self._written = Anchor.number(anchored.known()) if anchored else 0
         records.keep(_TABLES)
@@ -108,7 +108,7 @@ class Log:
             if len(self._waiting) >= WAITING:
                 raise CannotWrite("The log cannot be written, and nothing is done unlogged.", "Check the disk.")
             self._waiting.append(one)
-            self._latest = one.done
+            self._latest = one
             self._hurry |= durable
             if self._thread is None:
                 self._thread = threading.Thread(target=self._work, name="log", daemon=True)
@@ -160,7 +160,8 @@ class Log:
         """Check the whole chain, or what stands behind entry `after`. Raises UsageError for a `known` that is no head.
 
         known: a head that was told earlier; the one that was noted in the service's records is looked for too."""
-        self.flush()
+        with suppress(MienError):  # what cannot be written now is not in it yet
+            self.flush()
         noted = self._anchored.known() if self._anchored and sealed else ""
         with self._records.look() as db:
             head = db.execute("SELECT number, hash, seal FROM head").fetchone()
@@ -182,7 +183,7 @@ class Log:
             self._change.notify_all()
             last = self._latest
         if last is not None:
-            last.result(PATIENCE)
+            last.done.result(PATIENCE)
 
     def close(self) -> None:
         """Write what waits and stop; what cannot be written is said on stderr."""
@@ -215,8 +216,7 @@ class Log:
                     return
             else:
                 for one in batch:
-                    if not one.done.done():
-                        one.done.set_result(None)
+                    one.done.set_result(None)
 
     def _next(self) -> Sequence[_Entry]:
         with self._change:
@@ -231,8 +231,8 @@ class Log:
         """Tell those who wait, and keep their entries; False when there is no more trying."""
         log.error("the log cannot be written", exc_info=error)
         for one in batch:
-            if not one.done.done():
-                one.done.set_exception(error)
+            one.done.set_exception(error)
+            one.done = Future()  # whoever asks from now on waits for the next try
         with self._change:
             last = self._stopping  # a stop gives it one more try
             self._waiting.extendleft(reversed(batch))

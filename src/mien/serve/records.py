@@ -53,10 +53,11 @@ class Records:
             db.execute("BEGIN IMMEDIATE")
             try:
                 yield db
+                db.execute("COMMIT")
             except BaseException:
-                db.execute("ROLLBACK")
+                if db.in_transaction:  # a commit that fails on a full disk may leave it open, or not
+                    db.execute("ROLLBACK")
                 raise
-            db.execute("COMMIT")
 
     def settle(self) -> bool:
         """Take what was erased out of the write-ahead log too; False while a reader holds it there for longer."""

@@ -290,3 +290,33 @@ def test_a_kill_loses_no_change_that_was_told(make_log: Callable[..., Log], tmp_
     assert log.verify().fault is None
     kept = [one["facts"]["count"] for one in log.entries(None, limit=5000) if one["action"] == "subject.enrol"]
     assert set(range(len(told))) <= set(kept)
+
+
+FULL = """
+import resource, signal, sys
+from pathlib import Path
+from mien.errors import CannotWrite
+from mien.serve.access import Caller
+from mien.serve.log import Log
+from mien.serve.records import Records
+log, anna = Log(Records(Path(sys.argv[1])), sys.argv[2].encode()), Caller("0a", "anna", "admin", "default")
+log.add(anna, "subject.enrol", durable=True, count=1)
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (4096, resource.RLIM_INFINITY))
+log.add(anna, "identify", count=2)
+try:
+    log.add(anna, "subject.enrol", durable=True, count=3)
+except CannotWrite:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    log.add(anna, "subject.enrol", durable=True, count=4)
+    log.close()
+    print("told")
+"""
+
+
+def test_what_a_full_disk_refused_is_written_when_there_is_room(make_log: Callable[..., Log], tmp_path: Path) -> None:
+    words = [sys.executable, "-c", FULL, str(tmp_path / "log.db"), MASTER.decode()]
+    assert subprocess.run(words, capture_output=True, text=True, check=True).stdout == "told\n"
+    log = make_log()
+    assert [one["facts"]["count"] for one in log.entries(None)] == [4, 3, 2, 1]
+    assert log.verify().fault is None
