@@ -9,10 +9,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from mien.errors import Conflict, GalleryNotFound, InputError, UsageError
-from mien.gallery import BaseGallery, open_gallery
+from mien.gallery import BaseGallery
 from mien.serve.homes import Destroyed, Files, Home, Milvus
 from mien.serve.moves import Moves
 from mien.serve.records import Records
+from mien.serve.served import opened
 from mien.serve.settings import Settings
 from mien.serve.turns import Turns
 
@@ -154,7 +155,7 @@ class Galleries:
                 raise _missing(name)
             found = self._open.get(key)
             if found is None:
-                found = self._open[key] = self.watch(open_gallery(address, create=False))
+                found = self._open[key] = self.watch(opened(address))
             return found
 
     def _address(self, tenant: str, name: str) -> str:
