@@ -15,6 +15,7 @@ from fastapi.testclient import TestClient
 from PIL import Image
 from starlette.websockets import WebSocketDisconnect
 
+from mien.errors import Overloaded
 from mien.serve.routes import live
 from mien.serve.service import Service
 
@@ -113,6 +114,28 @@ def test_the_newest_picture_wins(
             answers.append(socket.receive_json())
     assert len(answers) <= 4
     assert answers[-1]["dropped"] == 21 - len(answers)
+
+
+def test_a_full_queue_delays_an_answer_and_loses_none(
+    client: TestClient,
+    service: Service,
+    shown: Callable[..., bytes],
+    stubs: ModuleType,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    run, refused = service.lines.run, [1, 2, 3]
+
+    async def full(*given: Any) -> Any:
+        if refused:
+            refused.pop()
+            raise Overloaded("64 requests wait already.")
+        return await run(*given)
+
+    monkeypatch.setattr(service.lines, "run", full)
+    with client.websocket_connect(PATH, headers={"authorization": f"Bearer {client.key}"}) as socket:  # type: ignore[attr-defined]
+        socket.send_bytes(shown(stubs.BLUE))
+        answer = socket.receive_json()
+    assert answer["faces"][0]["subject"] == "Blue" and answer["dropped"] == 0 and not refused
 
 
 @pytest.mark.parametrize("how", ["message", "subprotocol", "cookie"])

@@ -25,7 +25,8 @@ QUEUED = 1000  # jobs of one tenant that may wait, with those that are worked on
 VIDEOS = 10  # … and their uploads, in the size of the largest
 Limit = Annotated[int, Query(ge=1, le=500)]
 # A report holds its pictures and styles itself, and no script.
-_REPORT = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox"}
+_CSP = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'self'; sandbox"
+_REPORT = {"Content-Security-Policy": _CSP, "Cache-Control": "private, no-store"}
 _FIELDS = {
     "kind": {"type": "string", "enum": ["video", "audit", "calibrate"]},
     "gallery": {"type": "string"},

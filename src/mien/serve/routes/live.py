@@ -45,6 +45,7 @@ CONNECTIONS = 4  # of one key, to one process
 PICTURE = 4_000_000  # bytes, at most
 _KEY_WITHIN = 5.0  # s for a first message with the key
 _IDLE = 60.0  # s without a picture
+_PAUSE = 0.1  # s before a picture is tried again that the queue had no room for
 _LOOK = 2.0  # s between looks whether the key is in force
 _CODES: tuple[tuple[type[MienError], int], ...] = (
     (NotAuthenticated, 4401),
@@ -132,7 +133,8 @@ class _Connection:
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for one in done:
-                one.result()
+                if not one.cancelled():
+                    one.result()
         finally:
             for one in tasks:
                 one.cancel()
@@ -177,8 +179,13 @@ class _Connection:
             try:
                 answer["faces"] = await self._service.lines.run(view.look, data, when, pixels)
             except Overloaded:
-                self._dropped += 1
-                await asyncio.sleep(0.1)
+                # Tried again unless a newer one came: whoever waits for each answer must get one.
+                if self._latest is None:
+                    self._latest = latest
+                    self._came.set()
+                else:
+                    self._dropped += 1
+                await asyncio.sleep(_PAUSE)
                 continue
             except (UnreadableMedia, EvidenceError) as error:
                 answer |= {"faces": [], "problem": wire.problem(error)}
