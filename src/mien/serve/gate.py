@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hmac
+from contextlib import suppress
 from urllib.parse import urlsplit
 
 from starlette.requests import HTTPConnection
 
-from mien.errors import NotAllowed, NotAuthenticated
+from mien.errors import MienError, NotAllowed, NotAuthenticated
 from mien.serve.access import Caller
 from mien.serve.keys import Key, Keys
 from mien.serve.rates import Rates
@@ -38,7 +39,8 @@ class Gate:
     def admitted(self, key: Key) -> Caller:
         """The caller of a key that was proved, counted against its rate and quota. Raises Overloaded."""
         self._rates.take(key)
-        self._keys.use(key)
+        with suppress(MienError):  # a full disk, or somebody who writes for long: no reason to turn a reader away
+            self._keys.use(key)
         return key.caller
 
     def sent(self, connection: HTTPConnection) -> str:

@@ -15,7 +15,7 @@ from fastapi.testclient import TestClient
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mien.errors import InputError, NotAuthenticated, NotFound, Overloaded
+from mien.errors import CannotWrite, InputError, NotAuthenticated, NotFound, Overloaded
 from mien.serve import rates
 from mien.serve.keys import Keys, Terms, number
 from mien.serve.rates import Bucket, Rates
@@ -292,3 +292,12 @@ def test_a_quota_that_is_used_up_costs_no_write_to_refuse(keys: Keys, monkeypatc
     monkeypatch.setattr(rates, "_SURE", 0.0)
     counted._none.clear()
     counted.take(key)
+
+
+def test_a_full_disk_turns_no_reader_away(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any) -> None:
+        raise CannotWrite("No room.", "")
+
+    text = service.keys.make("door", "reader", "acme")
+    monkeypatch.setattr(service.keys, "use", full)
+    assert service.gate.admitted(service.keys.key(text)).name == "door"
