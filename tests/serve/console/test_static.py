@@ -66,6 +66,7 @@ def test_other_files_are_not_there(http: TestClient, name: str) -> None:
 def test_the_way_in(http: TestClient) -> None:
     answer = http.get("/console", follow_redirects=False)
     assert (answer.status_code, answer.headers["location"]) == (308, "console/")
+    assert http.get("/").url.path == "/console/"
 
 
 @pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.name)

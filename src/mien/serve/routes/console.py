@@ -21,6 +21,12 @@ _FRESH = "no-cache"  # asked for each time, and answered with 304 while nothing 
 _FOREVER = "public, max-age=31536000, immutable"
 
 
+@router.get("/")
+def front() -> RedirectResponse:
+    """Where people arrive; programs that speak another protocol POST here."""
+    return RedirectResponse("console/", 307)
+
+
 @router.get("/console")
 def bare() -> RedirectResponse:
     """The address without its last stroke. Relative, so that it holds behind a proxy's prefix."""

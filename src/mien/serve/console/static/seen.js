@@ -19,7 +19,8 @@ export function drawn(canvas, picture, size, decisions, { chosen = -1, most = 16
   canvas.height = Math.max(1, Math.round(size[1] * scale));
   const pen = canvas.getContext("2d");
   if (picture) pen.drawImage(picture, 0, 0, canvas.width, canvas.height);
-  const unit = Math.max(1, canvas.width / 700);
+  const shown = Math.min(560, innerWidth - 40, 0.72 * innerHeight * canvas.width / canvas.height); // px on the screen, about
+  const unit = canvas.width / shown; // so that names are as large as the text around, on a phone too
   const taken = [];
   decisions.forEach((one, place) => { if (one.faces?.[0]) box(pen, one, one.faces[0].box.map((value) => value * scale), { unit, place, chosen: place === chosen, edges: [canvas.width, canvas.height], taken }); });
   const label = decisions.map((one, place) => `${place + 1}: ${called(one)}`).join(", ");
@@ -85,11 +86,12 @@ export function evidence(point) {
   return `${at}Somebody chose it by hand: no evidence stands behind it.`;
 }
 
-/** A bar from 0 to 1 with the score on it and the threshold as a mark. */
+/** A bar up to 1 with the score on it and the threshold as a mark, at three quarters of the bar or further left. */
 export function scale(one) {
   if (one.score === null || one.score === undefined) return null;
-  const at = (value) => `${(100 * Math.min(1, Math.max(0, value))).toFixed(1)}%`;
   const limit = one.threshold?.threshold;
+  const from = Math.max(0, 1 - 4 * (1 - (limit ?? 0)));
+  const at = (value) => `${(100 * Math.min(1, Math.max(0.02, (value - from) / (1 - from)))).toFixed(1)}%`;
   const kind = { accept: "good", abstain: "doubt" }[one.verdict] ?? "";
   const label = `Similarity ${score(one.score)}${limit === undefined ? "" : `, threshold ${score(limit)}`}`;
   return s("svg.scale", { role: "img", "aria-label": label, height: 42 },
