@@ -138,7 +138,9 @@ class _Connection:
         finally:
             for one in tasks:
                 one.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await asyncio.wait(tasks)  # not gather, which hides who cancelled
+            for one in tasks:
+                _ = one.cancelled() or one.exception()  # looked at, or it is told as lost
 
     def _view(self, gallery: str) -> View:
         service, who = self._service, self._who
