@@ -24,7 +24,7 @@ VERBS = {
     "rotate": "Move a sealed gallery to new keys, and erase the old ones.",
     "serve-matcher": "Search a sealed gallery for others, in a process without keys.",
     "serve": "Serve galleries to others: REST, Rekognition's protocol, and a console in the browser.",
-    "judge": "Read faces: expression, quality, or any classifier with a card.",
+    "judge": "Read faces: expression, liveness, quality, or any classifier with a card.",
     "edit": "Change pictures: hide faces, with a mark of what was done.",
     "learn": "Train a recipe on a data set, to a model with its card and report.",
     "synth": "Render faces with exact ground truth, for training and for checks.",
