@@ -75,6 +75,12 @@ def test_comparing_wants_a_face_in_both(aws: Any, stubs: Any) -> None:
         aws.compare_faces(SourceImage=face, TargetImage={"Bytes": b"GIF89a"})
 
 
+def test_the_operators_limit_of_faces_holds(serving: Any, stubs: Any) -> None:
+    client = serving(stubs.engine(), max_faces=2).client()
+    found = client.detect_faces(Image={"Bytes": stubs.picture(stubs.RED, stubs.GREEN, stubs.BLUE)})
+    assert len(found["FaceDetails"]) == 2
+
+
 def test_a_picture_with_too_many_pixels(serving: Any, stubs: Any) -> None:
     small = serving(stubs.engine(), max_megapixels=0.005).client()
     with pytest.raises(small.exceptions.ImageTooLargeException):

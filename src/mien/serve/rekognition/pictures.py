@@ -125,7 +125,8 @@ def _or_error(function: Callable[..., Any], *given: Any) -> Any:
 
 def _pictures(service: Service, wanted: Wanted) -> list[Picture]:
     frames = [_opened(service, data, name) for data, name in zip(wanted.pictures, wanted.names, strict=True)]
-    return [[_seen(service, face, wanted.emotions) for face in service.engine.faces(one)[:MOST]] for one in frames]
+    most = min(MOST, service.settings.max_faces)
+    return [[_seen(service, face, wanted.emotions) for face in service.engine.faces(one)[:most]] for one in frames]
 
 
 def _opened(service: Service, data: bytes, name: str) -> Frame:
