@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -55,6 +56,17 @@ def test_a_photo_without_faces_and_one_that_is_none(opened: Callable[..., Any], 
     alert = page.get_by_role("alert")
     alert.get_by_text("not a picture of a known format").wait_for()
     alert.get_by_text("Give a JPEG").wait_for()
+
+
+def test_a_picture_is_pasted(opened: Callable[..., Any], file: Callable[..., Any], colours: Any) -> None:
+    page = opened("#/identify/staff/photo")
+    page.evaluate(
+        """text => { const held = new DataTransfer(), bytes = Uint8Array.from(atob(text), one => one.charCodeAt(0));
+        held.items.add(new File([bytes], "pasted.png", {type: "image/png"}));
+        document.body.dispatchEvent(new ClipboardEvent("paste", {clipboardData: held, bubbles: true})); }""",
+        base64.b64encode(file(colours.GREEN)["buffer"]).decode(),
+    )
+    page.get_by_role("link", name="Ben Okafor").first.wait_for()
 
 
 def test_how_sure_can_be_chosen(opened: Callable[..., Any], file: Callable[..., Any], colours: Any) -> None:

@@ -168,6 +168,18 @@ def test_a_file_dropped_beside_its_place_does_not_replace_the_page(opened: Calla
     assert stopped
 
 
+def test_it_works_below_the_prefix_of_a_proxy(opened: Callable[..., Any], site: Any) -> None:
+    page = opened(key=site.key)
+    asked: list[str] = []
+    page.on("request", lambda one: asked.append(one.url.removeprefix(site.url)))
+    page.route("**/faces/**", lambda one: one.fulfill(response=one.fetch(url=one.request.url.replace("/faces/", "/"))))
+    page.goto(f"{site.url}/faces/console/#/person/staff/Ana%20Lima")
+    page.get_by_role("heading", name="Ana Lima").wait_for()
+    page.wait_for_function("() => document.querySelector('.samples img')?.naturalWidth > 0")
+    assert asked
+    assert not [one for one in asked if not one.startswith("/faces/")]
+
+
 def test_the_look_finds_faults(opened: Callable[..., Any]) -> None:
     page = opened()
     page.evaluate(

@@ -33,7 +33,10 @@ export async function taken(advise = null, title = "Take a picture") {
     const place = h("div", { aria: { live: "polite" } }, note("calm", h("p", "Starting the camera …")));
     const watch = async () => {
       while (advise && video.isConnected) {
-        try { show(place, await advise(named(await shot(video, 960, 0.85)))); } catch { return; }
+        try {
+          const told = h("div", await advise(named(await shot(video, 960, 0.85))));
+          if (told.textContent !== place.textContent) show(place, told); // said again only when it is something else
+        } catch { return; }
         await new Promise((done) => setTimeout(done, LOOK));
       }
     };

@@ -5,8 +5,8 @@ export const CARE = ["consent", "purpose", "expires"];
 
 /** Fields for the three; given() holds those that are filled in. */
 export function careFields(known = {}) {
-  const consent = h("input.input", { value: known.consent ?? "", autocomplete: "off", placeholder: "written form of 3 May" });
-  const purpose = h("input.input", { value: known.purpose ?? "", autocomplete: "off", placeholder: "door of building 2" });
+  const consent = h("input.input", { value: known.consent ?? "", autocomplete: "off", placeholder: "such as: written form of 3 May" });
+  const purpose = h("input.input", { value: known.purpose ?? "", autocomplete: "off", placeholder: "such as: door of building 2" });
   const expires = h("input.input", { type: "date", value: String(known.expires ?? "").slice(0, 10) });
   const part = h("div.stack", field("Consent", consent, "How and when this person agreed."), field("Purpose", purpose, "What they are recognised for."), field("Expires", expires, "Erased after this day, with a receipt."));
   const given = () => Object.fromEntries([["consent", consent], ["purpose", purpose], ["expires", expires]].map(([key, box]) => [key, box.value.trim()]).filter(([, value]) => value));

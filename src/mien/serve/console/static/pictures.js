@@ -21,6 +21,11 @@ export function dropzone(onFiles, { text, accept = "image/*", multiple = true, c
     zone.classList.remove("over");
     give([...event.dataTransfer.files]);
   });
+  const paste = (event) => {
+    if (!zone.isConnected) removeEventListener("paste", paste);
+    else if (!event.target.closest?.("input, textarea")) give([...event.clipboardData.files]);
+  };
+  addEventListener("paste", paste);
   return zone;
 }
 

@@ -41,7 +41,7 @@ async function replaced(one, again) {
 }
 
 function making(again) {
-  const called = h("input.input", { required: true, maxlength: "100", autocomplete: "off", placeholder: "door of building 2" }), role = select(ROLES, "reader"), ends = h("input.input", { type: "date" }), place = h("div");
+  const called = h("input.input", { required: true, maxlength: "100", autocomplete: "off", placeholder: "such as: door of building 2" }), role = select(ROLES, "reader"), ends = h("input.input", { type: "date" }), place = h("div");
   const act = working(async (event) => {
     event.preventDefault();
     const made = await post("/v1/keys", { name: called.value.trim(), role: role.value, ...(ends.value ? { expires: ends.value } : {}) });

@@ -37,7 +37,12 @@ function card(gallery, one, go) {
 export function portrait(gallery, one, size = "") {
   if (!one.images) return h("span.portrait", { class: size, aria: { hidden: "true" } }, h("bdi", [...one.subject][0]?.toLocaleUpperCase() ?? "?"));
   const image = h("img.portrait", { class: size, src: thumbnail(gallery, one.subject), alt: "", loading: "lazy", decoding: "async" });
-  image.addEventListener("error", () => image.replaceWith(portrait(gallery, { ...one, images: 0 }, size)), { once: true });
+  let tried = 0; // many thumbnails at once may be more than the key's rate: once more, a little later
+  image.addEventListener("error", () => {
+    tried += 1;
+    if (tried > 1) image.replaceWith(portrait(gallery, { ...one, images: 0 }, size));
+    else setTimeout(() => { image.src = thumbnail(gallery, one.subject); }, 2000);
+  });
   return image;
 }
 
