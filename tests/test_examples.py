@@ -125,6 +125,11 @@ RUNS: Mapping[str, tuple[Callable[[Pictures, Path], list[str]], Sequence[str], S
         ["enrolled: 2 refused: []", "reject None", "'consent': 'form 12'", "forgotten: 2 samples, people left: 0"],
         ["accept"],
     ),
+    "video_job.py": (
+        at_service,
+        ["done {'seen': 2", "accept ana because score", "reject None because"],
+        ["failed", "nan"],
+    ),
     "ten_lines.py": (named("obama", "obama2", "biden", "obama3"), ["accept ana"], ["ben"]),
     "compat_face_recognition.py": (named("obama", "biden", "obama2"), ["obama at "], ["biden at ", "nobody"]),
     "audit_affect.py": (lambda have, folder: [str(folder)], ["UAR 0.", "of 20 people", "report.html"], ["nan"]),
