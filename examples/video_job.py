@@ -22,10 +22,8 @@ address, key, known, *shown = sys.argv[1:]
 
 
 def ask(path, body=None):
-    request = urllib.request.Request(
-        address + path, body, {"authorization": f"Bearer {key}", "content-type": "video/mp4"}
-    )
-    with urllib.request.urlopen(request) as answer:
+    headers = {"authorization": f"Bearer {key}", "content-type": "video/mp4"}
+    with urllib.request.urlopen(urllib.request.Request(address + path, body, headers)) as answer:
         return json.load(answer)
 
 
