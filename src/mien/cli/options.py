@@ -60,17 +60,19 @@ def pair(text: str) -> tuple[str, str]:
 
 
 def with_engine(judges: bool = False) -> Decorator:
-    """--detector, --embedder, --threads (and --judge): the verb gets `engine`; its models load on first use."""
+    """--detector, --embedder, --threads, --device (and --judge): the verb gets `engine`; its models load on first use."""
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
         @click.option("--detector", metavar="NAME", help="Model that finds faces (see `mien models`).")
         @click.option("--embedder", metavar="NAME", help="Model that turns faces into templates.")
         @click.option("--threads", type=click.IntRange(1), help="Workers for many pictures (default: all cores).")
+        @click.option("--device", metavar="NAME", help="What models run on: cpu (default), cuda, tensorrt, openvino, …")
         @functools.wraps(function)
         def wrapped(*words: Any, detector: str, embedder: str, threads: int | None, **options: Any) -> Any:
+            device = options.pop("device", None)
             judged = options.pop("judge", ())  # one by argument, or several by option
             judged = (judged,) if isinstance(judged, str) else judged
-            named = {"detector": detector, "embedder": embedder, "judges": judged, "threads": threads}
+            named = {"detector": detector, "embedder": embedder, "judges": judged, "threads": threads, "device": device}
             chosen = {key: value for key, value in named.items() if value}
             return function(*words, engine=make_engine(**chosen), **options)
 

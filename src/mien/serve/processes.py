@@ -1,11 +1,13 @@
 """Several processes on one socket: each loads the models once, one that dies is replaced, and none outlives its parent.
 
 The parent serves nothing and loads nothing. It alone hears signals: it tells the others to drain through a pipe, whose end
-also tells them that the parent is gone."""
+also tells them that the parent is gone. SIGHUP renews them one after the other: each drains, and its successor reads the code
+and the certificates that are on the disk by then, while the others serve."""
 
 from __future__ import annotations
 
 import logging
+import math
 import os
 import signal
 import socket
@@ -39,6 +41,15 @@ class _One:
     since: float = 0.0
     falls: int = 0  # one after the other
     again: float = 0.0  # when to try
+    up: bool = False  # takes requests
+    ends: float = math.inf  # when it must have left
+
+    def leave(self, seconds: float) -> None:
+        """Ask it to drain."""
+        self.up, self.ends = False, time.monotonic() + seconds
+        if self.line is not None:
+            with suppress(OSError):
+                self.line.send("leave")
 
 
 @dataclass(slots=True, eq=False)
@@ -50,14 +61,15 @@ class Family:
     began: Callable[[], None]
     _all: list[_One] = field(default_factory=list)
     _stopping: bool = False
-    _ends: float = 0.0
+    _old: list[_One] = field(default_factory=list)  # to be renewed
     _mouth: int = -1
 
     def run(self) -> None:
         """Serve until a signal. Raises what kept the first process from serving."""
         ear, self._mouth = os.pipe()
         os.set_blocking(ear, False)
-        before = {each: signal.signal(each, self._heard) for each in (signal.SIGINT, signal.SIGTERM)}
+        heard = {signal.SIGINT: self._heard, signal.SIGTERM: self._heard, signal.SIGHUP: self._renew}
+        before = {number: signal.signal(number, handler) for number, handler in heard.items()}
         try:
             self._all = [_One(number) for number in range(self.settings.processes)]
             self._start(self._all[0])
@@ -69,8 +81,8 @@ class Family:
                     self._mind(ear)
         finally:
             self._kill()
-            for number, handler in before.items():
-                signal.signal(number, handler)
+            for number, old in before.items():
+                signal.signal(number, old)
             os.close(ear)
             os.close(self._mouth)
 
@@ -85,6 +97,7 @@ class Family:
                     told = one.line.recv()
                     if isinstance(told, tuple):
                         raise _made(*told)
+                    one.up = True
                     return not self._stopping
             if one.process.sentinel in ready:
                 if self._stopping:
@@ -100,21 +113,32 @@ class Family:
         with suppress(BlockingIOError):
             os.read(ear, 64)
         for each in self._all:
-            while each.line is not None and each.process and each.line.poll():
-                try:
-                    told = each.line.recv()
-                except (EOFError, OSError):
-                    each.line.close()
-                    each.line = None
-                else:
-                    if isinstance(told, tuple):
-                        log.error("a process could not start: %s", told[0])
+            self._listen(each)
             if each.process is not None and not each.process.is_alive():
                 self._fell(each)
+            elif each.process is not None and time.monotonic() > each.ends:
+                each.process.kill()
             elif each.process is None and not self._stopping and time.monotonic() >= each.again:
                 self._start(each)
-        if self._stopping and time.monotonic() > self._ends:
-            self._kill()
+        if self._old and not self._stopping and all(each.up for each in self._all):
+            self._old.pop().leave(self._patience)
+
+    def _listen(self, one: _One) -> None:
+        """What a process says of itself."""
+        while one.line is not None and one.line.poll():
+            try:
+                told = one.line.recv()
+            except (EOFError, OSError):
+                one.line.close()
+                one.line = None
+            else:
+                one.up = not isinstance(told, tuple)
+                if not one.up:
+                    log.error("a process could not start: %s", told[0])
+
+    @property
+    def _patience(self) -> float:
+        return self.settings.notice + self.settings.drain + SPARE
 
     def _start(self, one: _One) -> None:
         context = get_context("spawn")
@@ -124,7 +148,7 @@ class Family:
         )
         one.process.start()
         other.close()
-        one.since = time.monotonic()
+        one.since, one.up, one.ends = time.monotonic(), False, math.inf
 
     def _fell(self, one: _One) -> None:
         assert one.process is not None
@@ -133,7 +157,8 @@ class Family:
         if one.line is not None:
             one.line.close()
             one.line = None
-        if self._stopping:
+        one.up, asked = False, one.ends < math.inf
+        if self._stopping or asked:
             return
         one.falls = one.falls + 1 if time.monotonic() - one.since < STEADY else 0
         pause = min(PATIENCE, 2.0**one.falls) if one.falls else 0.0
@@ -145,11 +170,12 @@ class Family:
             self._kill()
             os._exit(128 + number)
         self._stopping = True
-        self._ends = time.monotonic() + self.settings.notice + self.settings.drain + SPARE
         for each in self._all:
-            if each.line is not None:
-                with suppress(OSError):
-                    each.line.send("leave")
+            each.leave(self._patience)
+        os.write(self._mouth, b"!")
+
+    def _renew(self, number: int, frame: FrameType | None) -> None:
+        self._old = list(self._all)
         os.write(self._mouth, b"!")
 
     def _kill(self) -> None:

@@ -108,17 +108,28 @@ def test_processes_are_replaced_drained_and_leave_nobody(start: Start, tmp_path:
     one, said = start("--processes", "2")
     both = waited(lambda: len(found := workers(one.pid)) == 2 and found)
     ready = f"{said['address']}/ready"
-    assert httpx.get(ready).status_code == 200
+    assert httpx.get(ready, timeout=30).status_code == 200
     os.kill(min(both), signal.SIGKILL)
     assert waited(lambda: len(found := workers(one.pid)) == 2 and found != both)
-    assert httpx.get(ready).status_code == 200
+    assert httpx.get(ready, timeout=30).status_code == 200
 
     def both_counted() -> bool:
-        return {each.split("\"")[-2] for each in httpx.get(f"{said['address']}/metrics").text.splitlines()
+        return {each.split("\"")[-2] for each in httpx.get(f"{said['address']}/metrics", timeout=30).text.splitlines()
                 if each.startswith("mien_ready{")} == {"0", "1"}  # fmt: skip
 
     assert waited(both_counted)
     now = workers(one.pid)
+    one.send_signal(signal.SIGHUP)
+    answers = []
+
+    def renewed() -> Any:
+        answers.append(httpx.get(ready, timeout=30).status_code)  # somebody answers all the time
+        return len(found := workers(one.pid)) == 2 and not found & now and found
+
+    after = waited(renewed, 60)
+    assert set(answers) == {200}
+    assert gone(now)
+    now = after
     one.send_signal(signal.SIGTERM)
     assert one.wait(30) == 0
     assert gone(now)
