@@ -64,3 +64,32 @@ def test_the_best_template_or_the_mean_of_all(fused: Callable[[Fusion], BaseGall
 def test_there_is_no_other_fusion(fused: Callable[[Fusion], BaseGallery]) -> None:
     with pytest.raises(UsageError, match="median"):
         fused("median")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_what_is_not_worth_fetching_changes_no_answer(seed: int) -> None:
+    """A scan leaves many rows here. Those that might score most do not: they have one large number, and so coarse codes."""
+    rng = np.random.default_rng(seed)
+    probe = direction(*rng.normal(size=128))
+    aside = rng.normal(size=(1200, 128))
+    aside[:12] = 20 * np.eye(128)[rng.integers(0, 128, 12)] + 0.1 * aside[:12]
+    aside -= (aside @ probe)[:, None] * probe
+    cosines = np.concatenate([rng.uniform(0.802, 0.804, 12), rng.uniform(0.78, 0.81, 1188)])[:, None]
+    rows = cosines * probe + np.sqrt(1 - cosines**2) * aside / np.linalg.norm(aside, axis=1, keepdims=True)
+    rows[rng.integers(12, 1200, 40)] = rows[rng.integers(12, 1200, 40)]  # the same face under several names
+    vectors = (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+    names = [f"p{number // 2 if number % 5 else number:04d}" for number in rng.permutation(1200)]
+    matrix = Matrix(coded=1)
+    matrix.extend(names, vectors)
+    best: dict[str, float] = {}
+    for name, products in zip(names, vectors.astype(np.float64) * probe.astype(np.float64), strict=True):
+        best[name] = max(best.get(name, -1.0), math.fsum(products.tolist()))
+    wanted = sorted(best.items(), key=lambda item: (-item[1], item[0]))
+    spared = []  # rows that a scan left and nobody had to look at
+    for k in (1, 2, 5, 20):
+        (found,) = matrix.rows().search(probe[None], k)
+        assert [(match.subject, match.score) for match in found] == wanted[:k]
+        (left,) = matrix.rows().candidates(probe[None], k, None)
+        assert found[0].evidence is not None
+        spared.append(len(left.rows) - found[0].evidence.candidates)
+    assert min(spared) >= 0 and max(spared) > 5

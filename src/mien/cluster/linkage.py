@@ -124,8 +124,8 @@ def _by_codes(means: F32, least: float) -> Iterator[tuple[NDArray[np.int64], NDA
     codes = encode(means)
     for start in range(0, len(means), _PROBES):
         found = candidates_many(codes, means[start : start + _PROBES], NEAREST + 1, least)  # the row itself is one
-        for row, (columns, _) in enumerate(found, start):
-            others = columns[columns != row]
+        for row, near in enumerate(found, start):
+            others = near.rows[near.rows != row]
             scores = means[others] @ means[row]
             bound = np.partition(scores, -NEAREST)[-NEAREST] if len(scores) > NEAREST else least
             others = others[scores >= max(bound, least)]

@@ -113,7 +113,7 @@ def _possible(scores: F32, m: int, floor: float | None, slack: float) -> Candida
     least = -math.inf if floor is None else floor
     if len(scores) > m:
         least = max(least, float(np.partition(scores, len(scores) - m)[len(scores) - m]) - slack)
-    return np.flatnonzero(scores >= least - slack), least
+    return Candidates(np.flatnonzero(scores >= least - slack), least)
 
 
 def _slack(dimension: int) -> float:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from mien.gallery.scan import Codes, encode
+from mien.gallery.scan import Candidates, Codes, encode
 
 
 def unit(rows: np.ndarray) -> np.ndarray:
@@ -33,13 +33,15 @@ def scores(rows: np.ndarray, probe: np.ndarray, near: float = -2.0) -> np.ndarra
 def check(
     rows: np.ndarray,
     probe: np.ndarray,
-    found: tuple[np.ndarray, float],
+    found: Candidates,
     m: int,
     floor: float | None,
     usable: np.ndarray,
 ) -> None:
     """Everything that `mien.gallery.scan` promises of one search."""
-    kept, threshold = found
+    kept, threshold, tops = found
+    assert tops is not None and len(tops) == len(kept)
+    assert all(score(rows[row], probe) <= max(float(top), -1.0) for row, top in zip(kept[:50], tops, strict=False))
     assert kept.dtype == np.int64
     assert np.all(np.diff(kept) > 0)
     assert np.all(usable[kept])

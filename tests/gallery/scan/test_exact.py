@@ -81,15 +81,15 @@ def test_ties_are_all_there(kernel: str, monkeypatch: pytest.MonkeyPatch) -> Non
     rows = unit(rng.normal(size=(3000, 130)))
     same = rng.choice(3000, 40, replace=False)
     rows[same] = rows[7]
-    kept, _ = candidates(encode(rows), rows[7], 5)
+    kept, *_ = candidates(encode(rows), rows[7], 5)
     assert set(same.tolist()) | {7} <= set(kept.tolist())
     # Rows a little longer than 1 all score 1 once clipped: nobody may be dropped for being less long. Their codes are exact.
     longer = np.zeros((50, 130), np.float32)
     longer[:, 3] = 1 + np.linspace(0, 9e-5, 50)
-    kept, threshold = candidates(encode(longer), longer[-1], 1)
+    kept, threshold, _ = candidates(encode(longer), longer[-1], 1)
     assert threshold == 1.0
     assert len(kept) == 50
-    kept, threshold = candidates(encode(-longer), longer[-1], 1)
+    kept, threshold, _ = candidates(encode(-longer), longer[-1], 1)
     assert threshold == -math.inf
     assert len(kept) == 50
 
@@ -111,7 +111,7 @@ def test_few_rows_none_and_dead_ones(kernel: str, monkeypatch: pytest.MonkeyPatc
     assert candidates(codes, probe, 1, allowed=nobody)[0].tolist() == []
     for empty in ([], [Codes.empty(0, 128)], codes[:0]):
         assert candidates(empty, probe, 3)[0].tolist() == []
-    assert candidates(Codes.empty(4, 128), probe, 3) == (pytest.approx([]), -math.inf)
+    assert candidates(Codes.empty(4, 128), probe, 3)[:2] == (pytest.approx([]), -math.inf)
     assert candidates_many(codes, rows[:0], 3) == []
 
 

@@ -98,7 +98,7 @@ class Source:
             worst = min(float(row["distance"]) for row in rows)
             least = max(least, float(np.nextafter(worst + slack(dimension), 2.0)))
         kept = [self._number(row["id"]) for row in rows if self._wanted(row)]
-        return np.array(kept, np.int64), least
+        return Candidates(np.array(kept, np.int64), least)
 
     def _asked(self, probes: F32, limit: int, floor: float | None) -> list[list[dict[str, Any]]]:
         """Rows of the server's answer; asked again without the batches in it that do not count."""
@@ -148,7 +148,7 @@ class Source:
             if len(kept) > 4 * m + LIMIT:
                 kept = _best(kept, m, width)
         self._learn([row for *_, row in kept])
-        return np.array([self._number(row["id"]) for *_, row in kept], np.int64), -math.inf
+        return Candidates(np.array([self._number(row["id"]) for *_, row in kept], np.int64), -math.inf)
 
     def _learn(self, rows: list[dict[str, Any]]) -> None:
         for row in rows:

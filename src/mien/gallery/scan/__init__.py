@@ -1,7 +1,7 @@
 """Probes to row numbers: a scan of short codes that provably misses no row it is asked for.
 
     codes = encode(vectors)                                # unit rows float32 (n, D) -> codes, D + 12 bytes a row
-    rows, threshold = candidates([base, tail], probe, m)   # every row that may be among the m best, and a threshold
+    rows, threshold, tops = candidates([base, tail], probe, m)    # every row that may be among the m best, a threshold
     scores = exact(vectors[rows], probe)                   # float64 scores of those rows, rounded once
 
 What holds, and why, is in ``docs/concepts/exact-search.md``. In short: every row whose score (the exact inner product,

@@ -21,6 +21,8 @@ from mien.types import F32, U8
 native: ModuleType | None
 try:
     native = import_module("mien.gallery.scan._native")
+    if not hasattr(native, "exact"):
+        native = None  # of an older mien that lies about in a checkout
 except ImportError:  # not built: numpy does it
     native = None
 

@@ -67,7 +67,7 @@ def split(probe: F32, width: int) -> Planes:
 
 def scan(
     blocks: Sequence[Codes], probes: F32, m: int, floor: float, allowed: U8 | None
-) -> list[tuple[NDArray[np.int64], float]]:
+) -> list[tuple[NDArray[np.int64], float, F32]]:
     """See `mien.gallery.scan.candidates`. floor: -inf for none."""
     planes = [split(probe, blocks[0].high.shape[1]) for probe in probes]
     rounded = float(np.float32(floor))  # bounds are compared in float32
@@ -81,9 +81,11 @@ def scan(
     results = []
     for bounds, pairs in zip(lower, found, strict=True):
         threshold = _threshold(bounds, m, rounded)
-        left = [rows[most >= threshold] for rows, most in pairs]
+        rows = np.concatenate([np.empty(0, np.int64), *(rows for rows, _ in pairs)])
+        tops = np.concatenate([np.empty(0, np.float32), *(most for _, most in pairs)])
+        left = tops >= threshold
         # Where the floor decides, it is handed back as it came.
-        results.append((np.concatenate([np.empty(0, np.int64), *left]), threshold if threshold > rounded else floor))
+        results.append((rows[left], threshold if threshold > rounded else floor, tops[left]))
     return results
 
 

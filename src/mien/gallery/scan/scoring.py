@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from mien.gallery.scan.codes import native
 from mien.types import F32
 
-_exact = getattr(native, "exact", None)  # not in an extension that was built before there was one
+_exact = None if native is None else native.exact
 
 
 def exact(vectors: F32, probe: F32) -> NDArray[np.float64]:

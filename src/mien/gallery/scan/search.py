@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +15,13 @@ from mien.gallery.scan import plain
 from mien.gallery.scan.codes import Codes, native, too_long
 from mien.types import F32, U8
 
-Candidates = tuple[NDArray[np.int64], float]
+
+class Candidates(NamedTuple):
+    """What a scan leaves of the rows."""
+
+    rows: NDArray[np.int64]  # (c,) every row that may reach the threshold
+    threshold: float
+    tops: F32 | None = None  # (c,) scores that the rows do not exceed; None: not known
 
 
 KERNELS: tuple[str, ...] = (*(native.names() if native else ()), "numpy")  # that run here, the best first
@@ -33,7 +40,7 @@ def kernel() -> str:
 def candidates(
     codes: Codes | Sequence[Codes], probe: F32, m: int, floor: float | None = None, allowed: U8 | None = None
 ) -> Candidates:
-    """Row numbers, ascending, of every row whose score may reach the threshold, and the threshold.
+    """Row numbers, ascending, of every row whose score may reach the threshold, the threshold, and what they may score.
 
     codes: one block or several of the same dimension; rows are numbered through. probe (D,), at most REACH long.
     The threshold is the m-th largest lower bound among living, allowed rows, or the floor where that is higher; with
@@ -63,10 +70,10 @@ def candidates_many(
     if math.isnan(lowest):
         raise UsageError("The floor is not a number.", "Give a score between -1 and 1, or none.")
     if not total or not len(probes):
-        return [(np.empty(0, np.int64), lowest) for _ in probes]
+        return [Candidates(np.empty(0, np.int64), lowest, np.empty(0, np.float32)) for _ in probes]
     name = kernel()
     if name == "numpy" or native is None:
-        return plain.scan(blocks, probes, m, lowest, allowed)
+        return [Candidates(*each) for each in plain.scan(blocks, probes, m, lowest, allowed)]
     if allowed is not None:
         allowed = np.ascontiguousarray(allowed)
     width = blocks[0].high.shape[1]
@@ -78,4 +85,7 @@ def candidates_many(
         raise too_long("The probe", error.args[0]) from None
     # Bounds are compared in float32; where the floor decides, it is handed back as it came.
     rounded = float(np.float32(lowest))
-    return [(np.frombuffer(rows, np.int64), bound if bound > rounded else lowest) for rows, bound in found]
+    return [
+        Candidates(np.frombuffer(rows, np.int64), bound if bound > rounded else lowest, np.frombuffer(tops, np.float32))
+        for rows, bound, tops in found
+    ]

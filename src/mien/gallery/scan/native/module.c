@@ -100,15 +100,16 @@ static PyObject *results(const Call *call) {
     PyObject *list = PyList_New(call->count);
     for (Py_ssize_t i = 0; list && i < call->count; i++) {
         const Probe *probe = call->queries + i;
-        PyObject *pair = Py_BuildValue("(y#d)", probe->found ? (const char *)probe->rows : "",
-                                       (Py_ssize_t)(probe->found * 8), (double)probe->threshold);
-        if (!pair || PyList_SetItem(list, i, pair)) Py_CLEAR(list);
+        PyObject *triple = Py_BuildValue("(y#dy#)", probe->found ? (const char *)probe->rows : "",
+                                         (Py_ssize_t)(probe->found * 8), (double)probe->threshold,
+                                         probe->found ? (const char *)probe->tops : "", (Py_ssize_t)(probe->found * 4));
+        if (!triple || PyList_SetItem(list, i, triple)) Py_CLEAR(list);
     }
     return list;
 }
 
-/* scan(kernel, blocks, probes, dimension, width, wanted, floor, allowed) -> [(rows, threshold)]: row numbers as the bytes of
-   64-bit integers. A probe that is too long raises OverflowError with its length. */
+/* scan(kernel, blocks, probes, dimension, width, wanted, floor, allowed) -> [(rows, threshold, tops)]: row numbers as the bytes
+   of 64-bit integers, upper bounds of their scores as those of floats. A probe that is too long raises OverflowError with its length. */
 static PyObject *scan(PyObject *module, PyObject *args) {
     (void)module;
     const char *name;
