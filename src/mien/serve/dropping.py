@@ -19,7 +19,7 @@ from mien.serve.galleries import checked
 if TYPE_CHECKING:
     from mien.serve.service import Service
 
-_TABLES = """
+TABLES = """
 CREATE TABLE IF NOT EXISTS dropping (id TEXT PRIMARY KEY, tenant TEXT NOT NULL, gallery TEXT NOT NULL, receipt TEXT NOT NULL)
 STRICT;
 """
@@ -36,24 +36,32 @@ def dropped(service: Service, caller: Caller, name: str) -> tuple[Erasure, int]:
         service.gate.again(caller)
         people = len(gallery)
         one = Erasure(secrets.token_hex(8), name, "", EVERYBODY, 0, 0, now(), "", caller.key, "gallery")
-        service.records.keep(_TABLES)
         with service.records.change() as db:
             db.execute("INSERT INTO dropping VALUES (?, ?, ?, ?)", (one.id, tenant, name, json.dumps(asdict(one))))
         return _ended(service, caller, one), people
 
 
-def resume(service: Service) -> int:
-    """End the drops that were cut off; returns how many."""
-    service.records.keep(_TABLES)
+def resume(service: Service, tenant: str | None = None, name: str | None = None) -> int:
+    """End the drops that were cut off (None: of all galleries); returns how many."""
     with service.records.look() as db:
-        rows = db.execute("SELECT * FROM dropping").fetchall()
+        rows = db.execute(
+            "SELECT * FROM dropping WHERE tenant = ifnull(?, tenant) AND gallery = ifnull(?, gallery)", (tenant, name)
+        ).fetchall()
     for row in rows:
         one = Erasure(**json.loads(row["receipt"]))
-        _ended(service, Caller(one.by, "", "admin", row["tenant"]), one)
+        with service.galleries.alone(row["tenant"], one.gallery):
+            if _begun(service, one):  # still: another process may have ended it, and somebody made one anew
+                _ended(service, Caller(one.by, "", "admin", row["tenant"]), one)
     return len(rows)
 
 
+def _begun(service: Service, one: Erasure) -> bool:
+    with service.records.look() as db:
+        return db.execute("SELECT 1 FROM dropping WHERE id = ?", (one.id,)).fetchone() is not None
+
+
 def _ended(service: Service, caller: Caller, one: Erasure) -> Erasure:
+    """Within the gallery's turn: nobody makes one of that name before the drop is struck out."""
     tenant, name = caller.tenant, one.gallery
     service.jobs.drop(tenant, name)
     with suppress(GalleryNotFound), service.galleries.turn(tenant, name) as gallery:

@@ -19,12 +19,11 @@ from mien.serve.turns import Turns
 
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-]{0,199}")  # with what stands beside it, a file's name may have 255
 DEFAULT = "default"  # the tenant of the galleries that the operator named
-USERS = ".users"  # ends the name of a gallery that stands beside another one and is not listed
 
 
 def checked(name: str, what: str = "gallery") -> str:
     """A name that can be part of a path and an address. Raises InputError."""
-    if not NAME.fullmatch(name) or name.endswith((".db", USERS)):
+    if not NAME.fullmatch(name) or name.endswith(".db"):
         raise InputError(
             f"{name[:80]!r} cannot be the name of a {what}.",
             "Use up to 200 letters, digits, '-', '_' and '.', beginning with a letter, digit or '_' and without '.db'.",
@@ -39,6 +38,7 @@ class Galleries:
         self.home: Home = Milvus(settings.home) if settings.home else Files(settings.data / "tenants")
         self.mounted = _named(settings.galleries)
         self._turns, self._moves = Turns(settings.data / "locks"), Moves(records)
+        self.before_making: Callable[[str, str], object] = lambda tenant, name: None  # ends a drop that was cut off
         self._open: dict[tuple[str, str], BaseGallery] = {}
         self._opening: dict[tuple[str, str], threading.Lock] = {}
         self._lock = threading.Lock()
@@ -47,13 +47,12 @@ class Galleries:
     def opened(self) -> dict[tuple[str, str], BaseGallery]:
         """Those that are open in this process, by tenant and name."""
         with self._lock:
-            return {key: found for key, found in self._open.items() if not key[1].endswith(USERS)}
+            return dict(self._open)
 
     def names(self, tenant: str) -> list[str]:
         """Galleries of a tenant, by name."""
         mounted = set(self.mounted) if tenant == DEFAULT else set()
-        made = {name for name in self.home.names(checked(tenant, "tenant")) if not name.endswith(USERS)}
-        return sorted(mounted | made)
+        return sorted(mounted.union(self.home.names(checked(tenant, "tenant"))))
 
     def __contains__(self, named: tuple[str, str]) -> bool:
         """Whether a tenant has a gallery of that name."""
@@ -70,23 +69,12 @@ class Galleries:
 
     def create(self, tenant: str, name: str) -> BaseGallery:
         """A new gallery, of which whoever asks first is the maker. Raises InputError, Conflict, CannotWrite."""
-        with self._turns.turn("gallery", tenant, checked(name)):
+        with self.alone(tenant, checked(name)):
+            self.before_making(tenant, name)
             if (tenant, name) in self:
                 raise Conflict(f"There is a gallery {name!r} already.", "Choose another name.")
             self.home.make(checked(tenant, "tenant"), name)
             return self._opened(tenant, name)
-
-    def users(self, tenant: str, name: str) -> BaseGallery:
-        """The gallery beside another one, which holds what its samples were put together to; made at first need.
-
-        It is not listed, and goes when the other one goes. Raises GalleryNotFound when there is no such other one."""
-        if (tenant, name) not in self:
-            raise _missing(name)
-        beside = name + USERS
-        with self._turns.turn("gallery", tenant, beside):
-            if not self.home.has(tenant, beside):
-                self.home.make(checked(tenant, "tenant"), beside)
-            return self._opened(tenant, beside)
 
     def may_go(self, tenant: str, name: str) -> None:
         """Raise Conflict for a gallery that belongs to the operator, or is being migrated."""
@@ -97,18 +85,21 @@ class Galleries:
         self.home.may_go(tenant, name)
 
     def destroy(self, tenant: str, name: str) -> Destroyed:
-        """Erase everybody in a gallery, and the gallery with what stands beside it. `dropping.dropped` keeps the receipt.
+        """Erase everybody in a gallery, and the gallery. `dropping.dropped` keeps the receipt.
 
         Raises GalleryNotFound, Conflict for one that belongs to the operator or is being migrated, GalleryBusy."""
         self.may_go(tenant, name)
         with self.turn(tenant, name) as gallery:
-            if self.home.has(tenant, name + USERS):
-                self.home.destroy(tenant, name + USERS, self._opened(tenant, name + USERS))
             gone = self.home.destroy(tenant, name, gallery)
             with self._lock:  # nobody closes them: those who search just now finish, and the last one lets go
                 self._open.pop((tenant, name), None)
-                self._open.pop((tenant, name + USERS), None)
             return gone
+
+    @contextmanager
+    def alone(self, tenant: str, name: str) -> Iterator[bool]:
+        """A gallery's turn, whether there is such a gallery or not; gives whether this is the outermost."""
+        with self._turns.turn("gallery", tenant, name) as first:
+            yield first
 
     @contextmanager
     def turn(self, tenant: str, name: str) -> Iterator[BaseGallery]:
@@ -116,7 +107,7 @@ class Galleries:
 
         Enrolling and searching go on. Raises as `open`, and GalleryBusy when others take too long."""
         checked(name)
-        with self._turns.turn("gallery", tenant, name) as first:
+        with self.alone(tenant, name) as first:
             gallery = self._opened(tenant, name)
             if first:
                 self._moves.settle(tenant, name, gallery)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import threading
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 from fastapi import Depends
@@ -62,6 +63,8 @@ class Service:
         self.sessions = Sessions(self.records, master)
         self.gate = Gate(self.keys, self.sessions, self.rates, settings)
         self.galleries = Galleries(settings, self.records)
+        self.records.keep(dropping.TABLES)
+        self.galleries.before_making = partial(dropping.resume, self)
         self.policies, self.writers = Policies(self.records), Writers()
         self.answers = Answers(self.records, Life(settings.data / "lives"))
         self.review = Review(
