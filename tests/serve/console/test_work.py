@@ -175,6 +175,69 @@ def test_a_key_is_made_shown_once_and_revoked(opened: Callable[..., Any], site: 
     assert text not in page.content()
 
 
+JOB: dict[str, Any] = {
+    "id": "1" * 16,
+    "kind": "video",
+    "state": "running",
+    "live": False,
+    "progress": 0.42,
+    "eta": 75.0,
+}
+JOB |= {
+    "asked": {"gallery": "staff", "name": "hall.mp4"},
+    "made": "2026-01-01T00:00:00Z",
+    "started": "2026-01-01T00:00:01Z",
+}
+JOB |= {"ended": None, "attempts": 1, "result": None, "problem": None}
+
+
+def test_a_running_job_shows_how_far_it_is_and_can_be_cancelled(opened: Callable[..., Any]) -> None:
+    page = opened()
+    state = dict(JOB)
+    page.route("**/v1/jobs?*", lambda one: one.fulfill(json={"items": [state], "next": None}))
+
+    def ended(one: Any) -> None:
+        assert one.request.method == "DELETE"
+        assert one.request.headers["x-csrf-token"]
+        state.update(state="cancelled", ended="2026-01-01T00:01:00Z")
+        one.fulfill(json=state)
+
+    page.route(f"**/v1/jobs/{'1' * 16}", ended)
+    page.evaluate("() => { location.hash = '#/jobs'; }")
+    bar = page.get_by_role("progressbar", name="Progress")
+    bar.wait_for()
+    assert float(bar.get_attribute("value")) == 0.42
+    page.get_by_text("42 %, about 1:15 left").wait_for()
+    page.get_by_role("button", name="Cancel …").click()
+    page.get_by_role("button", name="Cancel the job").click()
+    page.locator(".badge", has_text="Cancelled").wait_for()
+    assert page.get_by_role("button", name="Cancel …").count() == 0
+    page.unroute_all()
+
+
+def test_an_audit_is_started_on_one_of_the_operators_data_sets(opened: Callable[..., Any]) -> None:
+    page = opened()
+    audits = [{"name": "verification", "about": "Are two the same?", "job": True, "command": "mien audit verification"}]
+    audits += [
+        {"name": "inversion", "about": "Faces out of templates.", "job": False, "command": "mien audit inversion"}
+    ]
+    listed = {"items": audits, "datasets": ["faces", "staff <2026>"], "missing": [], "next": None}
+    page.route("**/v1/audits", lambda one: one.fulfill(json=listed))
+    page.route(
+        f"**/v1/jobs/{'1' * 16}",
+        lambda one: one.fulfill(json=JOB | {"kind": "audit", "asked": {"audit": "verification"}}),
+    )
+    page.route("**/v1/jobs", lambda one: one.fulfill(json=JOB) if one.request.method == "POST" else one.continue_())
+    page.evaluate("() => { location.hash = '#/audits'; }")
+    page.get_by_label("Data set").select_option("staff <2026>")
+    page.get_by_text("Are two the same?").wait_for()
+    with page.expect_request(lambda one: one.method == "POST") as asked:
+        page.get_by_role("button", name="Start", exact=True).click()
+    assert asked.value.post_data_json == {"kind": "audit", "audit": "verification", "data": "staff <2026>"}
+    page.get_by_role("heading", name="Verification").wait_for()
+    page.unroute_all()
+
+
 def test_a_report_is_shown_in_a_frame_that_can_do_nothing(opened: Callable[..., Any], site: Any) -> None:
     page = opened()
     page.expected += ["Blocked script execution", "sandboxed"]
@@ -197,3 +260,4 @@ def test_a_report_is_shown_in_a_frame_that_can_do_nothing(opened: Callable[..., 
     assert frame.get_attribute("sandbox") == ""
     page.frame_locator("iframe.report").get_by_role("heading", name="Report").wait_for()
     assert page.title() != "owned"
+    page.unroute_all()
