@@ -13,7 +13,6 @@ import numpy as np
 
 from mien import wire
 from mien.decide import NEIGHBOURS, Policy, expected_fpir
-from mien.errors import EvidenceError
 from mien.gallery import BaseGallery
 from mien.types import F32, OperatingPoint
 
@@ -70,17 +69,14 @@ def drawn(gallery: BaseGallery, seed: int = 0) -> Drawn:
     return Drawn(held, np.array(owner, np.int64), len(listed), sum(one.samples for one in listed))
 
 
-def point(engine: Engine, gallery: BaseGallery, policy: Policy) -> OperatingPoint | None:
-    """What identifying in the gallery decides by now; None where no evidence supports what the policy asks."""
+def point(engine: Engine, gallery: BaseGallery, policy: Policy) -> OperatingPoint:
+    """What identifying in the gallery decides by now. Raises EvidenceError where nothing supports what the policy asks."""
     people, templates = gallery.count()
     own = [one for one in gallery.points if one.space == engine.embedder.space]
     relative = policy.relative(own, people) if people > NEIGHBOURS else None
     size = max(1, templates)
-    try:
-        cosine = policy.point(own if policy.reached(own, size) else engine.points, size)
-    except EvidenceError:
-        cosine = None
-    return relative or policy.sized(own, people) or cosine
+    known = own if policy.reached(own, size) else engine.points
+    return relative or policy.sized(own, people) or policy.point(known, size)
 
 
 def curve(found: Drawn, thresholds: tuple[float, ...]) -> dict[str, Any]:

@@ -69,6 +69,33 @@ def test_a_camera_is_watched_until_the_job_is_cancelled(
     assert any(line.startswith("PLAY") for line in one.asked)
 
 
+def test_a_slow_machine_sees_a_camera_as_of_now(
+    make_app: Callable[..., FastAPI], stubs: ModuleType, camera: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with camera((stubs.RED,), (stubs.BLUE,), each=30, seconds=2.0) as one:  # 6 s of video in 2 s
+        app = make_app(sources=("rtsp://127.0.0.",))
+        detect, looked = app.state.service.engine.detector.detect, []
+
+        def slow(pictures: Any) -> Any:
+            time.sleep(0.2)
+            looked.append(pictures[0].time)
+            return detect(pictures)
+
+        monkeypatch.setattr(app.state.service.engine.detector, "detect", slow)
+        with watching(app, stubs, f"rtsp://127.0.0.1:{one.port}/door") as (client, job):
+            until(lambda: looked and looked[-1] > 4.0)
+            assert len(looked) < 25  # of 40
+            # And a job whose camera says nothing more is cancelled at once.
+            time.sleep(1.0)
+            client.delete(f"/v1/jobs/{job}")
+            began = time.monotonic()
+            until(lambda: app.state.service.runner.busy == 0)
+            assert time.monotonic() - began < 1.5
+            names = [each["subject"] for each in client.get(f"/v1/jobs/{job}/timeline").json()["items"]]
+            assert names == ["Red", "Blue"]
+            one.__exit__()
+
+
 @pytest.mark.slow
 def test_other_jobs_go_on_while_a_camera_is_watched(
     make_app: Callable[..., FastAPI], stubs: ModuleType, camera: Callable[..., Any], film: Callable[..., bytes]

@@ -76,6 +76,7 @@ REFUSED: list[tuple[dict[str, str], bytes | None, int]] = [
     ({}, None, 422),
     ({"gallery": "people", "fmr": "often"}, None, 400),
     ({"gallery": "people", "where": "(("}, None, 400),
+    ({"gallery": "people", "fmr": "1e-9"}, None, 422),
     ({"gallery": "people", "colour": "red"}, None, 400),
     ({"gallery": "people", "source": "rtsp://10.0.0.1/"}, None, 400),
     ({"gallery": "people", "kind": "nonsense"}, None, 400),

@@ -15,6 +15,7 @@ from mien.serve.jobs import timeline
 from mien.serve.jobs.addresses import allowed
 from mien.serve.jobs.fetching import fetch
 from mien.serve.jobs.relay import Relay
+from mien.serve.jobs.watching import watched
 from mien.serve.jobs.work import Work
 from mien.serve.policies import policy, where
 
@@ -34,13 +35,17 @@ def run(work: Work) -> Mapping[str, Any]:
     found = work.so_far
     found |= {"seen": 0, "accept": 0, "reject": 0, "abstain": 0, "seconds": 0.0}
 
-    def seen(time: float, duration: float | None) -> None:
-        found["seconds"] = round(time, 2)
-        work.step(time / duration if duration else None)
+    def seen(time: float | None, duration: float | None = None) -> None:
+        found["seconds"] = found["seconds"] if time is None else round(time, 2)
+        work.step(time / duration if time is not None and duration else None)
 
     try:
         with _source(work) as source:
-            for decision in work.engine.identify(source, gallery, wanted, seen, only):
+            if work.job.live:
+                decisions = watched(work.engine, source, (gallery, wanted, only), seen)
+            else:
+                decisions = work.engine.identify(source, gallery, wanted, seen, only)
+            for decision in decisions:
                 told.add(decision)
                 found["seen"] += 1
                 found[decision.verdict] += 1

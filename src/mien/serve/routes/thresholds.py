@@ -12,6 +12,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 
 from mien import wire
+from mien.errors import EvidenceError
 from mien.gallery import BaseGallery
 from mien.serve import curves
 from mien.serve.access import Caller, needs
@@ -37,7 +38,10 @@ def thresholds(
     held = service.galleries.open(who.tenant, gallery)
     policy = service.policies.of(who.tenant, gallery).policy
     people, templates = held.count()
-    now = curves.point(service.engine, held, policy)
+    try:
+        now = curves.point(service.engine, held, policy)
+    except EvidenceError:
+        now = None
     card = [one for one in service.engine.points if held.space in (None, service.engine.embedder.space)]
     own = [one for one in held.points if one.space == service.engine.embedder.space]
     cosines = {one.threshold for one in (*([now] if now else []), *card, *own) if one.score == "cosine"}
