@@ -434,6 +434,7 @@ def soak(folder: Path, port: int, key: str, hours: float, capacity: float, pictu
         "answers": {str(key_): value for key_, value in counts.items()},
         "mb_first_and_last": [round(later[0][1]), round(later[-1][1])],
         "mb_per_hour": round(slope, 1),
+        "mb": [round(mb) for _, mb in seen[:: max(1, len(seen) // 40)]],
     }
 
 

@@ -31,6 +31,7 @@ from mien.serve.settings import Settings
 
 KEEP = 65  # s that an idle connection is kept: longer than proxies keep theirs, so that they do not meet a closed one
 HEAD = 32_768  # bytes of a request's head
+SPARE = 512  # files beside connections: galleries, records, models
 BACKLOG = 512  # connections that wait to be taken
 
 
@@ -45,6 +46,7 @@ class Server(uvicorn.Server):
 
     def open(self) -> None:
         """Load models and galleries, so that what is amiss is said before anybody is served. Raises MienError."""
+        room_for(self.service.settings.connections + SPARE)
         self.service.open()
         for name, where in self.service.galleries.mounted.items():
             try:
@@ -173,6 +175,17 @@ def bound(settings: Settings) -> socket.socket:
             raise Unavailable(told, "Stop what listens there, or choose another with --port.") from error
         raise UsageError(f"{host} is no address of this machine.", "Give --host one that is.") from error
     return made
+
+
+def room_for(files: int) -> None:
+    """Raise this process's limit of open files to that many, as far as it may."""
+    with suppress(ImportError):  # where there is no such limit
+        import resource
+
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        most = files if hard == resource.RLIM_INFINITY else min(files, hard)
+        if soft != resource.RLIM_INFINITY and soft < most:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 def secured(settings: Settings) -> None:

@@ -105,7 +105,9 @@ def test_a_gallery_is_served_and_the_key_is_shown_once(
 
 @pytest.mark.slow
 def test_processes_are_replaced_drained_and_leave_nobody(start: Start, tmp_path: Path) -> None:
-    one, said = start("--processes", "2")
+    for name in ("north.db", "south.db"):
+        open_gallery(tmp_path / name).close()
+    one, said = start("--processes", "2", "north.db", "south.db")
     both = waited(lambda: len(found := workers(one.pid)) == 2 and found)
     ready = f"{said['address']}/ready"
     assert httpx.get(ready, timeout=30).status_code == 200
@@ -118,6 +120,12 @@ def test_processes_are_replaced_drained_and_leave_nobody(start: Start, tmp_path:
                 if each.startswith("mien_ready{")} == {"0", "1"}  # fmt: skip
 
     assert waited(both_counted)
+    admin = {"authorization": f"Bearer {said['admin_key']}"}
+    made = httpx.post(f"{said['address']}/v1/galleries", json={"name": "made"}, headers=admin, timeout=30)
+    assert made.status_code == 201
+    for _ in range(6):  # whichever of them answers
+        found = httpx.get(f"{said['address']}/v1/galleries", headers=admin, timeout=30).json()
+        assert {each["name"] for each in found["items"]} == {"north", "south", "made"}
     now = workers(one.pid)
     one.send_signal(signal.SIGHUP)
     answers = []

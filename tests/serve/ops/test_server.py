@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -88,6 +89,15 @@ def test_nothing_crosses_a_network_in_the_clear() -> None:
     secured(Settings(host="0.0.0.0", behind_proxy=True))
     with pytest.raises(UsageError, match="in the clear"):
         secured(Settings(host="0.0.0.0"))
+
+
+def test_there_is_room_for_the_connections_that_are_allowed() -> None:
+    code = (
+        "import resource as r; r.setrlimit(r.RLIMIT_NOFILE, (100, 4000)); from mien.serve.server import room_for as f; "
+    )
+    code += "f(900); f(50); print(r.getrlimit(r.RLIMIT_NOFILE)); f(9000); print(r.getrlimit(r.RLIMIT_NOFILE))"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.split("\n")[:2] == ["(900, 4000)", "(4000, 4000)"]
 
 
 def test_a_port_in_use_is_said_in_words() -> None:
