@@ -67,6 +67,7 @@ def test_the_way_in(http: TestClient) -> None:
     answer = http.get("/console", follow_redirects=False)
     assert (answer.status_code, answer.headers["location"]) == (308, "console/")
     assert http.get("/").url.path == "/console/"
+    assert http.head("/console/").status_code == 200
 
 
 @pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.name)

@@ -9,6 +9,7 @@ from mien.errors import NotFound
 from mien.serve.console import CSP, media_type, site
 
 router = APIRouter(include_in_schema=False)
+READ = ["GET", "HEAD"]
 
 _HEADERS = {
     "Content-Security-Policy": CSP,
@@ -21,26 +22,26 @@ _FRESH = "no-cache"  # asked for each time, and answered with 304 while nothing 
 _FOREVER = "public, max-age=31536000, immutable"
 
 
-@router.get("/")
+@router.api_route("/", methods=READ)
 def front() -> RedirectResponse:
     """Where people arrive; programs that speak another protocol POST here."""
     return RedirectResponse("console/", 307)
 
 
-@router.get("/console")
+@router.api_route("/console", methods=READ)
 def bare() -> RedirectResponse:
     """The address without its last stroke. Relative, so that it holds behind a proxy's prefix."""
     return RedirectResponse("console/", 308)
 
 
-@router.get("/console/")
+@router.api_route("/console/", methods=READ)
 def index(request: Request) -> Response:
     """The page."""
     found = site()
     return _answer(request, found.index, f'"{found.version}"', ("text/html", _FRESH))
 
 
-@router.get("/console/{version}/{name:path}")
+@router.api_route("/console/{version}/{name:path}", methods=READ)
 def file(version: str, name: str, request: Request) -> Response:
     """A file of the page. Raises NotFound.
 

@@ -29,7 +29,7 @@ function entry(one, here) {
 /** What can be said of the pairs as a whole. */
 function doubles({ items, duplicates }) {
   const many = items.filter((one) => one.kind === "duplicate").length;
-  if (duplicates.why_none) return note("calm", h("p", `Doubles were not looked for: ${duplicates.why_none}.`));
+  if (duplicates.why_none) return note("calm", h("p", `Doubles were not looked for. ${duplicates.why_none}`));
   return many && duplicates.expected !== null ? note("calm", h("p", `Of ${several(many, "possible double")} chance alone may have brought ${figure(duplicates.expected, 2)}.`)) : null;
 }
 

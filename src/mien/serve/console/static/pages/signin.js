@@ -22,6 +22,6 @@ export function signIn(enter, told_) {
         } finally { pressed.disabled = false; }
       },
     },
-  }, told_ && note("doubt", h("p", told_)), field("API key", key, "An administrator makes one with “mien keys make”, or here under Keys. It stays with the service: this browser keeps a session only."), place, button("Sign in", null, { how: "lead", type: "submit" }));
+  }, h("input", { type: "text", name: "user", autocomplete: "username", value: "mien", hidden: true, readonly: true }), told_ && note("doubt", h("p", told_)), field("API key", key, "An administrator makes one with “mien keys make”, or here under Keys. It stays with the service: this browser keeps a session only."), place, button("Sign in", null, { how: "lead", type: "submit" }));
   return h("main.gate", h("div.card", h("div.stack.tight", h("p.brand", icon("mark"), "mien"), h("h1", "Sign in"), h("p.lede", "Who is in a picture, with the evidence.")), form));
 }

@@ -88,7 +88,7 @@ function numbers(one, size, searches) {
     ["Threshold", score(one.threshold)],
     ["False alarms a day", figure(alarms(one.fmr), 2), one.fmr_high === null ? null : `95 %: ${figure(alarms(one.fmr_low ?? 0), 2)} to ${figure(alarms(one.fmr_high), 2)}`],
     ["Strangers who pass a comparison", rate(one.fmr), range(one.fmr_low, one.fmr_high, rate)],
-    ["Strangers named in a search", rate(named(one.fmr, Math.max(1, size))), `among ${several(Math.max(1, size), "template")}`],
+    ["Strangers named in a search", rate(named(one.fmr, Math.max(1, size))), size ? `among ${several(size, "template")}` : "once somebody is enrolled"],
     ["Enrolled people missed", one.fnmr === null ? "–" : percent(one.fnmr), one.fnmr === null ? "not measured: it takes two pictures of each" : range(one.fnmr_low, one.fnmr_high, percent)]);
 }
 
