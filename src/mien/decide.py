@@ -49,8 +49,7 @@ class Policy:
         for name in ("fmr", "fpir"):
             rate = getattr(self, name)
             if rate is not None and not LEAST <= rate < 1:
-                told = f"For 1 in 1,000 write {name}=1e-3; nothing below {LEAST:g} can be asked for."
-                raise UsageError(f"{name} is a rate between 0 and 1, not {rate}.", told)
+                raise UsageError(f"{name} is a rate between 0 and 1, not {rate}.", f"For 1 in 1,000 write {name}=1e-3.")
         if self.threshold is not None and not -1 <= self.threshold <= 1:
             raise UsageError(f"threshold is a cosine between -1 and 1, not {self.threshold}.")
         for name in ("quality", "floor"):

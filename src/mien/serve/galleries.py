@@ -90,6 +90,7 @@ class Galleries:
         Raises GalleryNotFound, Conflict for one that belongs to the operator or is being migrated, GalleryBusy."""
         self.may_go(tenant, name)
         with self.turn(tenant, name) as gallery:
+            self._moves.drop(tenant, name)
             gone = self.home.destroy(tenant, name, gallery)
             with self._lock:  # nobody closes them: those who search just now finish, and the last one lets go
                 self._open.pop((tenant, name), None)

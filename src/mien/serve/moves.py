@@ -94,6 +94,11 @@ class Moves:
         with self._records.look() as db:
             return [tuple(row) for row in db.execute("SELECT DISTINCT tenant, gallery FROM moving").fetchall()]
 
+    def drop(self, tenant: str, name: str) -> None:
+        """Strike out all moves in a gallery that goes."""
+        with self._records.change() as db:
+            db.execute("DELETE FROM moving WHERE tenant = ? AND gallery = ?", (tenant, name))
+
     def _struck(self, number: int | None) -> None:
         with self._records.change() as db:
             db.execute("DELETE FROM moving WHERE number = ?", (number,))
