@@ -6,11 +6,10 @@ from __future__ import annotations
 
 import json
 import secrets
-from contextlib import suppress
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
-from mien.errors import GalleryNotFound
+from mien.errors import GalleryCorrupt, GalleryNotFound
 from mien.gallery.base import now
 from mien.serve.access import Caller
 from mien.serve.erasing import Erasure
@@ -29,16 +28,18 @@ EVERYBODY = "*"  # in place of an alias, on the receipt of a gallery
 def dropped(service: Service, caller: Caller, name: str) -> tuple[Erasure, int]:
     """Drop a gallery for good and keep a receipt: (that, how many people it held). On return it is durable, and in the log.
 
-    Raises InputError, GalleryNotFound, Conflict for one that belongs to the operator or is being migrated, GalleryBusy."""
+    A damaged gallery goes too; its receipt counts nobody. Raises InputError, GalleryNotFound, GalleryBusy, Conflict for one
+    that belongs to the operator or is being migrated."""
     tenant = caller.tenant
-    with service.galleries.turn(tenant, checked(name)) as gallery:
+    with service.galleries.alone(tenant, checked(name)):
+        if (tenant, name) not in service.galleries:
+            raise GalleryNotFound(f"There is no gallery {name!r}.", "See which there are.")
         service.galleries.may_go(tenant, name)
         service.gate.again(caller)
-        people = len(gallery)
         one = Erasure(secrets.token_hex(8), name, "", EVERYBODY, 0, 0, now(), "", caller.key, "gallery")
         with service.records.change() as db:
             db.execute("INSERT INTO dropping VALUES (?, ?, ?, ?)", (one.id, tenant, name, json.dumps(asdict(one))))
-        return _ended(service, caller, one), people
+        return _ended(service, caller, one)
 
 
 def resume(service: Service, tenant: str | None = None, name: str | None = None) -> int:
@@ -60,17 +61,23 @@ def _begun(service: Service, one: Erasure) -> bool:
         return db.execute("SELECT 1 FROM dropping WHERE id = ?", (one.id,)).fetchone() is not None
 
 
-def _ended(service: Service, caller: Caller, one: Erasure) -> Erasure:
+def _ended(service: Service, caller: Caller, one: Erasure) -> tuple[Erasure, int]:
     """Within the gallery's turn: nobody makes one of that name before the drop is struck out."""
     tenant, name = caller.tenant, one.gallery
     service.jobs.drop(tenant, name)
-    with suppress(GalleryNotFound), service.galleries.turn(tenant, name) as gallery:
-        for person in gallery.people():
-            for erase in service.erasers:
-                erase(tenant, name, person.subject)
-            service.log.forget(service.log.alias(tenant, name, person.subject))
-        gone = service.galleries.destroy(tenant, name)
-        one = replace(one, samples=gone.samples, images=gone.images, digest=gone.digest)
+    people = 0
+    try:
+        with service.galleries.turn(tenant, name) as gallery:
+            for person in gallery.people():
+                for erase in service.erasers:
+                    erase(tenant, name, person.subject)
+                service.log.forget(service.log.alias(tenant, name, person.subject))
+            gone = service.galleries.destroy(tenant, name)
+            people, one = gone.people, replace(one, samples=gone.samples, images=gone.images, digest=gone.digest)
+    except GalleryNotFound:
+        pass  # it was cut off after that
+    except GalleryCorrupt:
+        service.galleries.wreck(tenant, name)
     service.policies.drop(tenant, name)
     service.review.drop(tenant, name)
     service.doubles.drop((tenant, name))
@@ -80,4 +87,4 @@ def _ended(service: Service, caller: Caller, one: Erasure) -> Erasure:
     with service.records.change() as db:
         db.execute("DELETE FROM dropping WHERE id = ?", (one.id,))
     service.records.settle()
-    return one
+    return one, people

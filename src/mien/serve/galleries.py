@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from mien.errors import Conflict, GalleryNotFound, InputError, UsageError
+from mien.errors import Conflict, GalleryError, GalleryNotFound, InputError, UsageError
 from mien.gallery import BaseGallery
 from mien.serve.homes import Destroyed, Files, Home, Milvus
 from mien.serve.moves import Moves
@@ -96,6 +96,13 @@ class Galleries:
                 self._open.pop((tenant, name), None)
             return gone
 
+    def wreck(self, tenant: str, name: str) -> None:
+        """Take away a gallery that is damaged, without reading it. Within its turn."""
+        self._moves.drop(tenant, name)
+        self.home.wreck(tenant, name)
+        with self._lock:
+            self._open.pop((tenant, name), None)
+
     @contextmanager
     def alone(self, tenant: str, name: str) -> Iterator[bool]:
         """A gallery's turn, whether there is such a gallery or not; gives whether this is the outermost."""
@@ -123,9 +130,8 @@ class Galleries:
         """End the moves that were cut off, when the service starts; returns in how many galleries."""
         unsettled = self._moves.unsettled()
         for tenant, name in unsettled:
-            if (tenant, name) in self:
-                with self.turn(tenant, name):
-                    pass
+            with suppress(GalleryError), self.turn(tenant, name):  # what cannot be opened now is ended when it can
+                pass
         return len(unsettled)
 
     def close(self) -> None:

@@ -57,6 +57,9 @@ class Home(Protocol):
     def destroy(self, tenant: str, name: str, gallery: BaseGallery) -> Destroyed:
         """Erase everybody in `gallery`, which is this one, and take it away."""
 
+    def wreck(self, tenant: str, name: str) -> None:
+        """Take one away that cannot be read."""
+
 
 class Files:
     """A file per gallery in a folder per tenant."""
@@ -96,6 +99,10 @@ class Files:
         """Erase everybody and the file. Raises GalleryBusy, GalleryFull."""
         return destroyed_file(self._path(tenant, name), gallery)
 
+    def wreck(self, tenant: str, name: str) -> None:
+        """Take one away that cannot be read."""
+        _removed(self._path(tenant, name))
+
     def _path(self, tenant: str, name: str) -> Path:
         return self._folder / tenant / f"{name}.db"
 
@@ -115,11 +122,15 @@ def destroyed_file(path: Path, gallery: BaseGallery) -> Destroyed:
             raise
         # What was zeroed is in the log; the file has it as soon as no reader is in the way, or goes away as it is.
         db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    _removed(path)
+    return gone
+
+
+def _removed(path: Path) -> None:
     for one in kept_files(path):
         files.remove(one)
     files.remove(path)
     files.sync_folder(path.parent)
-    return gone
 
 
 def _undone(db: sqlite3.Connection) -> None:
@@ -184,12 +195,17 @@ class Milvus:
 
     def destroy(self, tenant: str, name: str, gallery: BaseGallery) -> Destroyed:
         """Erase everybody and the collections. Raises GalleryBusy."""
-        gone, collection = tally(gallery), self._collection(tenant, name)
+        gone = tally(gallery)
+        self.wreck(tenant, name)
+        return gone
+
+    def wreck(self, tenant: str, name: str) -> None:
+        """Take one away that cannot be read."""
+        collection = self._collection(tenant, name)
         for one in (collection, collection + "__records"):  # the records last: without them it is not there
             if self._linked().call("has_collection", one):
                 self._linked().call("drop_collection", one)
         self._seen.pop((tenant, name), None)
-        return gone
 
     def _collection(self, tenant: str, name: str) -> str:
         found = f"mien_{escaped(tenant)}__{escaped(name)}"

@@ -277,11 +277,14 @@ def test_settings_that_name_two_alike(tmp_path: Path) -> None:
             Galleries(Settings(galleries=named, data=tmp_path), Records(tmp_path / "s.db"))
 
 
-def test_a_damaged_gallery_is_listed_with_its_problem(http: TestClient, people: str, tmp_path: Path) -> None:
+def test_a_damaged_gallery_is_listed_with_its_problem_and_may_go(http: TestClient, people: str, tmp_path: Path) -> None:
     (tmp_path / "service" / "tenants" / "default" / "broken.db").write_bytes(b"no gallery")
     found = {one["name"]: one for one in http.get(G).json()["items"]}
     assert found["broken"]["problem"]["type"] == "GalleryCorrupt"
     assert found["people"]["people"] == 0
+    assert http.get(f"{G}/broken").json()["type"] == "GalleryCorrupt"
+    assert http.delete(f"{G}/broken").json()["people"] == 0
+    assert [one["name"] for one in http.get(G).json()["items"]] == ["people"]
 
 
 @pytest.mark.parametrize("name", ["people", "a.b-c_d", "_", "x" * 60])
