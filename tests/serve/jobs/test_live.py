@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import ModuleType
 from typing import Any
 
@@ -16,8 +16,10 @@ from PIL import Image
 from starlette.websockets import WebSocketDisconnect
 
 from mien.errors import Overloaded
+from mien.serve.app import build
 from mien.serve.routes import live
 from mien.serve.service import Service
+from mien.serve.settings import Settings
 
 NOBODY = (0, 0, 0)
 PATH = "/v1/galleries/people/live"
@@ -38,11 +40,30 @@ def shown(stubs: ModuleType) -> Callable[..., bytes]:
     return make
 
 
+@pytest.fixture(scope="module")
+def app(stubs: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> FastAPI:
+    """One application for all of this file."""
+    folder = tmp_path_factory.mktemp("live")
+    return build(Settings(data=folder, origins=("https://door.example",)), stubs.engine())
+
+
+@pytest.fixture(scope="module")
+def listening(app: FastAPI, stubs: ModuleType) -> Iterator[TestClient]:
+    """It serves the gallery "people" with Red and Blue."""
+    with TestClient(app) as one:
+        service = app.state.service
+        gallery = service.galleries.create("default", "people")
+        service.engine.enrol(gallery, "Red", [stubs.picture(stubs.RED)])
+        service.engine.enrol(gallery, "Blue", [stubs.picture(stubs.BLUE)])
+        yield one
+
+
 @pytest.fixture
-def client(http: TestClient, people: str) -> TestClient:
-    """Without a key of its own."""
-    http.key = http.headers.pop("authorization").split()[1]  # type: ignore[attr-defined]
-    return http
+def client(listening: TestClient, service: Service) -> Iterator[TestClient]:
+    """Sends no key; a reader's is in `key`."""
+    listening.key = service.keys.make("live", "reader", "default")  # type: ignore[attr-defined]
+    yield listening
+    listening.cookies.clear()
 
 
 def closed(client: TestClient, path: str = PATH, message: Any = None, **given: Any) -> tuple[int, str]:
@@ -226,15 +247,9 @@ def test_a_key_has_so_many_views(client: TestClient) -> None:
 
 
 def test_a_page_that_the_operator_listed_may(
-    make_app: Callable[..., FastAPI], stubs: ModuleType, shown: Callable[..., bytes]
+    client: TestClient, shown: Callable[..., bytes], stubs: ModuleType
 ) -> None:
-    app = make_app(origins=("https://door.example",))
-    with TestClient(app) as client:
-        service = app.state.service
-        service.engine.enrol(service.galleries.create("default", "people"), "Red", [stubs.picture(stubs.RED)])
-        key = service.keys.make("door", "reader", "default")
-        with client.websocket_connect(
-            PATH, headers={"origin": "https://door.example"}, subprotocols=["mien", key]
-        ) as one:
-            one.send_bytes(shown(stubs.RED))
-            assert one.receive_json()["faces"][0]["subject"] == "Red"
+    given: dict[str, Any] = {"headers": {"origin": "https://door.example"}, "subprotocols": ["mien", client.key]}  # type: ignore[attr-defined]
+    with client.websocket_connect(PATH, **given) as one:
+        one.send_bytes(shown(stubs.RED))
+        assert one.receive_json()["faces"][0]["subject"] == "Red"

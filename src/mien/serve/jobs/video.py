@@ -82,9 +82,9 @@ def _source(work: Work) -> Iterator[str]:
     path = work.home / "fetched"
     try:
         fetch(address, path, settings.max_video_bytes, work.step)
-        if media.kind(path) != "video":
-            raise UnreadableMedia(f"{address.bare} is a picture, not a video.", "Ask at once: POST …/identify.")
         with _nameless(str(path), address.bare):
+            if media.kind(path) != "video":
+                raise UnreadableMedia(f"{address.bare} is a picture, not a video.", "Ask at once: POST …/identify.")
             yield str(path)
     finally:
         path.unlink(missing_ok=True)
