@@ -1,4 +1,7 @@
-"""A service with its console on a real port, and a real browser; one of each for all tests of this folder."""
+"""A service with its console on a real port, and a real browser; one of each for all tests of this folder.
+
+They end with the folder's last test, not with the session: while Playwright is at work its event loop counts as running in
+this thread, and no other test could use asyncio."""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -28,8 +32,27 @@ SWITCHES = (
 MARKUP = "<img src=x onerror=alert(1)>"
 PERSIAN = "علی رضایی"
 SLASHED = 'Jo "JJ" O\'Neil / Sales'
-
 LONG = "Wolfeschlegelsteinhausen" * 6
+
+_held: dict[str, Any] = {}  # what was started
+_closing = ExitStack()
+
+
+def _once(name: str, start: Callable[[], AbstractContextManager[Any]]) -> Any:
+    if name not in _held:
+        _held[name] = _closing.enter_context(start())
+    return _held[name]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(nextitem: pytest.Item | None) -> Iterator[None]:
+    """End what was started when the next test is of another folder."""
+    try:
+        return (yield)
+    finally:
+        if nextitem is None or Path(__file__).parent not in nextitem.path.parents:
+            _held.clear()
+            _closing.close()
 
 
 @dataclass(frozen=True)
@@ -54,15 +77,20 @@ def colours() -> ModuleType:
     return sys.modules["serve_stubs"]
 
 
-@pytest.fixture(scope="session")
-def site(tmp_path_factory: pytest.TempPathFactory, colours: ModuleType) -> Iterator[Site]:
+@pytest.fixture
+def site(tmp_path_factory: pytest.TempPathFactory, colours: ModuleType) -> Site:
     """A service of colours with a few people in `staff`, on a port of its own."""
+    found: Site = _once("site", lambda: _served(tmp_path_factory.mktemp("console") / "service", colours))
+    return found
+
+
+@contextmanager
+def _served(data: Path, colours: ModuleType) -> Iterator[Site]:
     import uvicorn
 
     from mien.serve.app import build
     from mien.serve.settings import Settings
 
-    data = tmp_path_factory.mktemp("console") / "service"
     app = build(Settings(data=data, rate=1000.0, burst=10_000), colours.engine())
     service = app.state.service
     config = uvicorn.Config(app, port=0, log_config=None, ws="websockets-sansio", timeout_graceful_shutdown=1)
@@ -92,9 +120,14 @@ def site(tmp_path_factory: pytest.TempPathFactory, colours: ModuleType) -> Itera
     thread.join(10)
 
 
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Any]:
+@pytest.fixture
+def browser() -> Any:
     """Chromium, without a screen."""
+    return _once("browser", _browsing)
+
+
+@contextmanager
+def _browsing() -> Iterator[Any]:
     if not CHROMIUM.exists():
         pytest.skip(f"no browser at {CHROMIUM}")
     playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
@@ -107,9 +140,14 @@ def browser() -> Iterator[Any]:
 USUAL: dict[str, Any] = {"viewport": {"width": 1280, "height": 860}, "locale": "en-GB"}
 
 
-@pytest.fixture(scope="session")
-def desk(browser: Any, site: Site) -> Iterator[Any]:
+@pytest.fixture
+def desk(browser: Any, site: Site) -> Any:
     """A page that is signed in and stays: going somewhere else in it loads nothing anew, which is quick."""
+    return _once("desk", lambda: _at_desk(browser, site))
+
+
+@contextmanager
+def _at_desk(browser: Any, site: Site) -> Iterator[Any]:
     context = _context(browser, site, site.key)
     page = context.new_page()
     page.goto(f"{site.url}/console/#/more")
