@@ -97,7 +97,7 @@ def test_refusals(aws: Any, collection: str) -> None:
         aws.create_collection(CollectionId=collection)
     with pytest.raises(aws.exceptions.ResourceNotFoundException):
         aws.delete_collection(CollectionId="nowhere")
-    for name in ("a/b", "../up", "ä", ".hidden", "x.users", "x.db", "n" * 201):
+    for name in ("a/b", "../up", "ä", ".hidden", "x.db", "n" * 201):
         with pytest.raises(aws.exceptions.InvalidParameterException):
             aws.create_collection(CollectionId=name)
     with pytest.raises(aws.exceptions.InvalidParameterException, match="aws:"):
