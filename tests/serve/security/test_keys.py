@@ -301,3 +301,12 @@ def test_a_full_disk_turns_no_reader_away(service: Service, monkeypatch: pytest.
     text = service.keys.make("door", "reader", "acme")
     monkeypatch.setattr(service.keys, "use", full)
     assert service.gate.admitted(service.keys.key(text)).name == "door"
+
+
+def test_a_stop_gives_back_what_was_not_used(keys: Keys) -> None:
+    key = keys.key(keys.make("door", "reader", "acme", Terms(quota=500)))
+    counted = _rates(keys)
+    counted.take(key)
+    assert counted.used(key) == 10  # a fiftieth
+    counted.close()
+    assert counted.used(key) == 1
