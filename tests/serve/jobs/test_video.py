@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import socket
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -180,6 +181,24 @@ def test_jobs_are_the_tenants_own_and_for_roles(
     assert http.post("/v1/jobs", json={}, headers=key("reader")).status_code == 403
     assert http.delete(f"/v1/jobs/{made['id']}", headers=key("reader")).status_code == 403
     assert http.get(f"/v1/jobs/{made['id']}", headers=key("reader")).status_code == 200
+
+
+def test_an_upload_that_is_cut_off_leaves_nothing(app: FastAPI, service: Service, stubs: ModuleType) -> None:
+    key = service.keys.make("tests", "operator", "default")
+    home = service.settings.data / "jobs"
+    with stubs.listening(app) as url:
+        host, port = url.removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port))) as line:
+            head = f"POST /v1/jobs HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {key}\r\nContent-Type: video/mp4\r\n"
+            line.sendall(f"{head}Content-Length: 5000000\r\n\r\n".encode() + b"\0" * 1_000_000)
+            until = time.monotonic() + 10
+            while not list(home.glob("*/upload")) and time.monotonic() < until:
+                time.sleep(0.02)
+            assert list(home.glob("*/upload"))
+        until = time.monotonic() + 10
+        while list(home.glob("*")) and time.monotonic() < until:
+            time.sleep(0.02)
+        assert not list(home.glob("*"))
 
 
 def test_a_tenant_may_not_fill_the_disk(http: TestClient, service: Service) -> None:

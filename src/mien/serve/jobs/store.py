@@ -28,6 +28,7 @@ CREATE TABLE IF NOT EXISTS job (
 ) STRICT;
 CREATE INDEX IF NOT EXISTS job_tenant ON job (tenant, number);
 CREATE INDEX IF NOT EXISTS job_state ON job (state, live, number);
+CREATE INDEX IF NOT EXISTS job_served ON job (tenant, started);
 """
 MOST_ATTEMPTS = 3  # processes that may die of a job before it counts as failed
 _STRAY = 86_400.0  # s after which a folder without a job is taken for the rest of an upload that was cut off
@@ -35,7 +36,7 @@ _STRAY = 86_400.0  # s after which a folder without a job is taken for the rest 
 _NEXT = """
 SELECT * FROM job WHERE live = ? AND (state = 'queued' OR (state = 'running' AND until < ?))
 ORDER BY state = 'queued',
-    (SELECT coalesce(max(started), 0) FROM job AS other WHERE other.tenant = job.tenant AND other.number != job.number),
+    (SELECT coalesce(max(started), 0) FROM job AS other WHERE other.tenant = job.tenant),
     number LIMIT 1
 """
 _ENDED = f"({', '.join(repr(state) for state in OVER)})"
@@ -46,10 +47,8 @@ class Jobs:
 
     def __init__(self, records: Records, home: Path) -> None:
         self._records, self._home = records, home
-        self.made: Callable[[], object] = lambda: None  # called when there is something to do
-        self.ended: Callable[[sqlite3.Connection, Job], object] = lambda db, job: (
-            None
-        )  # within the change that ends one
+        self.made: Callable[[], object] = _nothing  # called when there is something to do
+        self.ended: Callable[[sqlite3.Connection, Job], object] = _nothing  # called within the change that ends one
         records.keep(_TABLES)
 
     # --- by request -----------------------------------------------------------------------------------------------
@@ -261,3 +260,7 @@ class Jobs:
 
     def _one(self, db: sqlite3.Connection, number: str) -> Job:
         return of_row(db.execute("SELECT * FROM job WHERE id = ?", (number,)).fetchone())
+
+
+def _nothing(*_: object) -> None:
+    """Nobody listens."""
