@@ -140,3 +140,15 @@ def test_an_address_that_is_none_and_a_method_that_is_not_taken(http: TestClient
     assert http.get("/v1/nothing").json()["type"] == "NotFound"
     answer = http.get("/v1/detect")
     assert answer.status_code == 405 and answer.headers["content-type"] == "application/problem+json"
+
+
+def test_no_refusal_names_a_folder_of_the_server(http: TestClient, service: Service, stubs: ModuleType) -> None:
+    people = service.galleries.create("default", "staff")
+    service.engine.enrol(people, "ana", [stubs.picture(stubs.RED)])
+    folder, path = str(service.settings.data), service.settings.data / "tenants" / "default" / "staff.db"
+    refusals = [http.get("/v1/galleries/staff/subjects/Nobody"), http.delete("/v1/galleries/staff/subjects/Nobody")]
+    path.with_name("staff2.db").write_bytes(b"no gallery" * 1000)
+    refusals += [http.get("/v1/galleries/staff2/subjects"), http.get("/v1/galleries")]
+    for answer in refusals:
+        assert "staff" in answer.text and folder not in answer.text and "tenants/" not in answer.text, answer.text
+    assert [one.status_code for one in refusals] == [404, 404, 500, 200]

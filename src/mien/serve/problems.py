@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import math
+import re
+from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -13,6 +15,7 @@ from starlette.exceptions import HTTPException
 
 from mien import wire
 from mien.errors import GalleryBusy, MienError, NotAuthenticated, Overloaded, Unavailable
+from mien.serve.settings import Settings
 
 log = logging.getLogger("mien.serve")
 
@@ -21,6 +24,25 @@ class Problem(JSONResponse):
     """An application/problem+json response."""
 
     media_type = "application/problem+json"
+
+
+class Folders:
+    """Where the service keeps things, which is nothing to a client: messages name files without their folders."""
+
+    def __init__(self, settings: Settings) -> None:
+        files = [Path(one) for one in settings.galleries if "://" not in one]
+        places = {one.absolute() for one in (settings.data, Path.cwd(), Path.home(), *(file.parent for file in files))}
+        texts = sorted({str(form) for one in places for form in (one, one.resolve())} - {"/"}, key=len, reverse=True)
+        self._pattern = re.compile(f"(?:{'|'.join(map(re.escape, texts))})/(?:[\\w.\\-]+/)*")
+
+    def without(self, text: str) -> str:
+        """A message without the folders in it."""
+        return self._pattern.sub("", text)
+
+    def told(self, error: MienError) -> dict[str, Any]:
+        """The shape of an error for a client."""
+        shape = wire.problem(error)
+        return shape | {key: self.without(shape[key]) for key in ("detail", "remedy")}
 
 
 def problem(request: Request, error: MienError) -> Problem:
@@ -32,7 +54,7 @@ def problem(request: Request, error: MienError) -> Problem:
         headers["Retry-After"] = "1"
     if isinstance(error, NotAuthenticated):
         headers["WWW-Authenticate"] = "Bearer"
-    return Problem(wire.problem(error) | _which(request), error.status, headers)
+    return Problem(request.app.state.service.folders.told(error) | _which(request), error.status, headers)
 
 
 def failed(request: Request, error: Exception) -> Problem:

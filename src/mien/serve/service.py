@@ -26,6 +26,7 @@ from mien.serve.keys import Keys
 from mien.serve.lines import Lines
 from mien.serve.metrics import Metrics
 from mien.serve.policies import Policies
+from mien.serve.problems import Folders
 from mien.serve.rates import Rates
 from mien.serve.records import Records
 from mien.serve.rekognition.counter import Counter
@@ -52,6 +53,7 @@ class Service:
 
     def __init__(self, settings: Settings, engine: Engine) -> None:
         self.settings, self.engine = settings, engine
+        self.folders = Folders(settings)
         self.records = Records(settings.records)
         master = settings.master()
         self.keys = Keys(self.records, master)

@@ -14,7 +14,6 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
-from mien import wire
 from mien.errors import MienError
 from mien.serve.jobs.hooks import Hooks
 from mien.serve.jobs.job import Job, State
@@ -150,7 +149,7 @@ def _outcome(work: Work) -> tuple[State | None, Result, Result]:
     except Halted:
         return None, None, None
     except MienError as error:
-        return "failed", work.so_far or None, wire.problem(error)
+        return "failed", work.so_far or None, work.service.folders.told(error)
     except Exception as error:
         log.error("job %s failed", work.job.id, exc_info=error)
         told = "The service failed at it; its log has more under the job's id."

@@ -129,7 +129,7 @@ def _brief(service: Service, tenant: str, name: str) -> dict[str, Any]:
     try:
         return _described(service, tenant, name, service.galleries.open(tenant, name))
     except GalleryError as error:
-        return {"name": name, "problem": wire.problem(error)}
+        return {"name": name, "problem": service.folders.told(error)}
 
 
 def _described(service: Service, tenant: str, name: str, held: BaseGallery) -> dict[str, Any]:

@@ -22,7 +22,6 @@ from fastapi import APIRouter, WebSocket
 from starlette.concurrency import run_in_threadpool
 from starlette.websockets import WebSocketDisconnect, WebSocketState
 
-from mien import wire
 from mien.errors import (
     EvidenceError,
     InputError,
@@ -190,7 +189,7 @@ class _Connection:
                 await asyncio.sleep(_PAUSE)
                 continue
             except (UnreadableMedia, EvidenceError) as error:
-                answer |= {"faces": [], "problem": wire.problem(error)}
+                answer |= {"faces": [], "problem": self._service.folders.told(error)}
             for one in view.changed:
                 facts: dict[str, Any] = {"gallery": gallery, "verdict": one.verdict, "subject": one.subject}
                 self._service.log.add(self._who, "identify", live=True, **facts)

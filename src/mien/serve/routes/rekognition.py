@@ -38,7 +38,7 @@ async def rekognition(request: Request, service: Here) -> Answer:
         for one in (error, error.__cause__):
             if isinstance(one, Overloaded):
                 headers["Retry-After"] = str(math.ceil(one.after))
-        return _refusal(kind_of(error), str(error), headers)
+        return _refusal(kind_of(error), service.folders.without(str(error)), headers)
     except Exception as error:  # told in the protocol's shape, and to the log in full
         log.error("internal error", exc_info=error)
         return _refusal("InternalServerError", "The service failed; the log has more under the request's id.", headers)
