@@ -126,7 +126,7 @@ def _after(prefix: str) -> str:
 def _of_json(where: Where, name: str) -> str | None:
     """True of all whom the test is true of; None: nothing can be said."""
     if isinstance(where, Exists):
-        return f"exists {name}"
+        return f"(exists {name})"
     if isinstance(where, OneOf):
         return _any_of([_equal(name, value) for value in where.values])
     if isinstance(where, Between):
@@ -161,7 +161,7 @@ def _of_no_json(where: Where, name: str) -> str | None:
     value = _literal(where.value)
     if value is None or (kind(where.value) == "number" and abs(where.value) >= _ROUNDED):  # type: ignore[arg-type]
         return None
-    others = [f"not exists {name}", f"{name} != {value}"]
+    others = [f"not (exists {name})", f"{name} != {value}"]
     if isinstance(where.value, bool):  # a server that takes true for 1 must not lose who has 1
         others += [f"{name} >= 0", f"{name} < 0"]
     elif where.value in (0, 1):
