@@ -178,15 +178,22 @@ def test_results_go_after_so_many_days(service: Service, queued: Job, monkeypatc
     held = jobs.lease("w", False, 10)
     assert held is not None and jobs.finish(held, "done", {"seen": 1})
     waiting = jobs.make(jobs.new_id(), ("default", "key"), "video", {})
+    jobs.make(jobs.new_id(), ("default", "key"), "video", {}, live=True)
+    camera = jobs.lease("w", True, 10)
+    assert camera is not None
+    part = jobs.folder(camera.id) / timeline.part(camera)
+    part.mkdir(parents=True)
+    (part / timeline.LINES).write_text('{"id": "1-0", "seen": "2020-01-01T00:00:00.000+00:00"}\n')
     stray = jobs.folder("0" * 16)
     stray.mkdir()
     now = time.time()
     monkeypatch.setattr("mien.serve.jobs.store.time.time", lambda: now + 29 * 86_400)
-    assert jobs.sweep(0) == 0
+    assert jobs.sweep(0) == 0 and timeline.page(jobs.folder(camera.id), camera, None, 10)
     assert jobs.sweep(30) == 0 and jobs.folder(queued.id).exists() and not stray.exists()
     monkeypatch.setattr("mien.serve.jobs.store.time.time", lambda: now + 31 * 86_400)
     assert jobs.sweep(30) == 1 and not jobs.folder(queued.id).exists()
-    assert [job.id for job in jobs.listed("default", None, 10)] == [waiting.id]
+    assert {job.id for job in jobs.listed("default", None, 10)} == {waiting.id, camera.id}
+    assert timeline.page(jobs.folder(camera.id), camera, None, 10) == []  # what it showed so long ago is gone too
 
 
 def test_requests_go_before_jobs(service: Service, queued: Job) -> None:
