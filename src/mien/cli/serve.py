@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -33,7 +37,9 @@ def options(function: Callable[..., Any]) -> Callable[..., Any]:
             click.option("--port", type=click.IntRange(0, 65535), help="Port (default: 8080; 0: any that is free)."),
             click.option("--processes", type=click.IntRange(1, 256), help="Worker processes; each loads the models."),
             click.option(
-                "--threads", type=click.IntRange(1), help="Pictures at once per process (default: all cores)."
+                "--threads",
+                type=click.IntRange(1),
+                help="Pictures at once per process (default: its share of the cores).",
             ),
             click.option("--device", metavar="NAME", help="cpu, cuda, tensorrt, openvino, coreml or directml."),
             click.option("--detector", metavar="NAME", help="Model that finds faces (see `mien models`)."),
@@ -104,9 +110,27 @@ def _run(chosen: Settings, listener: socket.socket, began: Callable[[], None]) -
     from mien.serve.app import build
     from mien.serve.server import Server
 
-    server = Server(build(chosen), chosen, began)
-    server.open()
+    with _ending_early():
+        server = Server(build(chosen), chosen, began)
+        server.open()
     server.run([listener])
+
+
+@contextmanager
+def _ending_early() -> Iterator[None]:
+    """SIGTERM ends what only loads models yet, also where this is a container's first process, whose default is to live on."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def end(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _tell(out: Output, where: str, key: str | None) -> None:

@@ -154,7 +154,7 @@ class _Look:
 
     def load(self) -> Finding:
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        threads = self.settings.threads or cores
+        threads = self.settings.workers
         told = f"{self.settings.processes} processes of {threads} threads on {cores} cores."
         if self.settings.processes * threads > cores:
             return "WARN", told, "More than one thread per core slows all: set MIEN_SERVE_THREADS."

@@ -57,5 +57,5 @@ def unopened(settings: Settings) -> Service:
 def _engine(settings: Settings) -> Engine:
     from mien.engine import Engine
 
-    given = settings.detector, settings.embedder, settings.judges, settings.threads or None
+    given = settings.detector, settings.embedder, settings.judges, settings.workers
     return Engine(*given, device=settings.device)

@@ -169,7 +169,7 @@ class _Body:
     async def _read(self, seconds: float, most: int) -> bool:
         """Let go of what comes within so many seconds, at most so many bytes; whether the body is whole now."""
         length = self._headers.get(b"content-length", b"0")
-        if b"transfer-encoding" not in self._headers and length == b"0":
+        if self._whole or (b"transfer-encoding" not in self._headers and length == b"0"):
             return True
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):

@@ -61,7 +61,7 @@ class Settings(BaseSettings):
     device: Literal["cpu", "cuda", "tensorrt", "openvino", "coreml", "directml"] = Field(
         "cpu", description="What the models run on; the service does not start where that is missing."
     )
-    threads: int = Field(0, ge=0, description="Pictures worked on at once by a process; 0: one per core.")
+    threads: int = Field(0, ge=0, description="Pictures worked on at once by a process; 0: its share of the cores.")
     queue: int = Field(64, ge=1, description="Requests that may wait for the engine; more are answered with 429.")
     batch: int = Field(8, ge=1, le=256, description="Requests put through the models together, at most.")
 
@@ -131,6 +131,12 @@ class Settings(BaseSettings):
         named = os.environ.get("MIEN_SERVE_CONFIG")
         file = (TomlConfigSettingsSource(settings_cls, Path(named)),) if named else ()
         return (init_settings, env_settings, *file)
+
+    @property
+    def workers(self) -> int:
+        """Pictures worked on at once by a process."""
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        return self.threads or max(1, cores // self.processes)
 
     @property
     def records(self) -> Path:
