@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -217,6 +218,28 @@ def test_few_people_and_many(
     assert "at least two" in http.get(f"{G}/review").json()["duplicates"]["why_none"]
     monkeypatch.setattr("mien.serve.doubles.MOST", 1)
     assert "mien dedupe" in http.get(f"{G}/review").json()["duplicates"]["why_none"]
+
+
+def test_a_look_that_takes_long_goes_on_without_the_request(
+    http: TestClient, service: Service, enrol: Enrol, stubs: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for noise, name in enumerate(("ana", "Anna"), 1):
+        enrol(name, stubs.RED, noise)
+    go = threading.Event()
+    looked = service.doubles._looked
+
+    def slow(*given: Any) -> Any:
+        assert go.wait(20)
+        return looked(*given)
+
+    monkeypatch.setattr(service.doubles, "_looked", slow)
+    monkeypatch.setattr("mien.serve.doubles.PATIENCE", 0.05)
+    assert "ask again" in http.get(f"{G}/review").json()["duplicates"]["why_none"]
+    early = act(http, {"id": "p" + "0" * 16}, "dismiss")
+    assert (early.status_code, early.headers["retry-after"]) == (503, "1")
+    go.set()
+    monkeypatch.setattr("mien.serve.doubles.PATIENCE", 20)
+    assert len(pairs(http)) == 1
 
 
 def seen(score: float, second: float, verdict: Any = "accept", threshold: float = 0.9) -> Decision:

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from mien import wire
-from mien.errors import Conflict, NotFound, PoorFace, UsageError
+from mien.errors import Conflict, NotFound, PoorFace, Unavailable, UsageError
 from mien.serve import people, samples
 from mien.serve.access import Caller, needs
 from mien.serve.cursors import LARGEST, USUAL
@@ -186,8 +186,10 @@ def _enrolled(service: Service, where: tuple[str, str], item: str, subject: str)
 
 
 def _act_on_pair(service: Service, where: tuple[str, str], item: str, action: Action) -> dict[str, Any]:
-    found = service.doubles.of(where, service.galleries.open(*where)).doubles
-    pair = next((one for one in _open_pairs(service, where, found) if one.id == item), None)
+    found = service.doubles.of(where, service.galleries.open(*where))
+    if found.looking:
+        raise Unavailable("People who may be enrolled twice are being looked for.", "Try again in a moment.")
+    pair = next((one for one in _open_pairs(service, where, found.doubles) if one.id == item), None)
     if pair is None:
         raise NotFound(f"No duplicate {item[:40]!r} waits for review.", "See what does.")
     names = (pair.one, pair.other)
