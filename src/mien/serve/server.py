@@ -179,7 +179,7 @@ def bound(settings: Settings) -> socket.socket:
 
 def room_for(files: int) -> None:
     """Raise this process's limit of open files to that many, as far as it may."""
-    with suppress(ImportError):  # where there is no such limit
+    with suppress(ImportError, OSError, ValueError):  # there is no such limit, or it may not be touched
         import resource
 
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
