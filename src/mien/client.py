@@ -116,6 +116,42 @@ class Client:
         found = self._ask("POST", f"/v1/judge/{quote(kind, safe='')}", files=[_file("image", picture)])
         return [_seen(one) for one in found["faces"]]
 
+    # --- what takes longer ------------------------------------------------------------------------------------------
+
+    def watch(self, gallery: str, video: str | os.PathLike[str], **policy: float) -> str:
+        """Start to identify everybody in a video: a file, or an rtsp:// or http(s):// address that the operator allows.
+
+        Returns the id of the job."""
+        data = {"kind": "video", "gallery": gallery, **policy}
+        if "://" in str(video):
+            return str(self._ask("POST", "/v1/jobs", json=data | {"source": str(video)})["id"])
+        with Path(video).open("rb") as file:
+            return str(self._ask("POST", "/v1/jobs", data=data, files=[("video", (Path(video).name, file))])["id"])
+
+    def job(self, job: str) -> dict[str, Any]:
+        """How it stands with a job: state, progress 0..1, result or problem. Raises NotFound."""
+        return self._ask("GET", f"/v1/jobs/{quote(job, safe='')}")
+
+    def sightings(self, job: str, pause: float = 0.5) -> Iterator[dict[str, Any]]:
+        """Everybody seen in a video job, each as soon as that person has left, until the job is over.
+
+        pause: s between two looks while nothing new is there. Raises the job's error where it failed."""
+        path, cursor = f"/v1/jobs/{quote(job, safe='')}/timeline", None
+        while True:
+            page = self._ask("GET", path, params={"cursor": cursor} if cursor else {})
+            yield from page["items"]
+            cursor = page["next"]
+            if cursor is None:
+                break
+            if not page["items"]:
+                time.sleep(pause)
+        if problem := self.job(job).get("problem"):
+            raise _error(problem)
+
+    def cancel(self, job: str) -> dict[str, Any]:
+        """End a job; what was seen until then stays."""
+        return self._ask("DELETE", f"/v1/jobs/{quote(job, safe='')}")
+
     # --- galleries and people ---------------------------------------------------------------------------------------
 
     def galleries(self) -> list[str]:

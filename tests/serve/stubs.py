@@ -13,11 +13,12 @@ import uvicorn
 from fastapi import FastAPI
 from PIL import Image
 
-from mien import Clip, Engine, Face, Frame, OperatingPoint, Reading, Template
+from mien import Clip, Engine, Face, Frame, OperatingPoint, Reading, Template, read_image
 from mien.protocols import Needs
 
 TILE = 64
 RED, GREEN, BLUE, GREY = (220, 40, 40), (40, 220, 40), (40, 40, 220), (128, 128, 128)
+SHADE = np.linspace(-25, 25, 64).astype(np.int16)[:, None, None]  # so that a tile has light and dark to be followed by
 POINTS = np.array([[22, 26], [42, 26], [32, 38], [24, 48], [40, 48]], np.float32)
 
 
@@ -34,6 +35,18 @@ def picture(*people: tuple[int, int, int], noise: int = 0, form: str = "PNG") ->
     file = io.BytesIO()
     Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8)).save(file, form)
     return file.getvalue()
+
+
+def frames(scenes: Sequence[Sequence[tuple[int, int, int]]], each: int, fps: float) -> Iterator[Frame]:
+    """`each` frames of each scene, a scene being colours from left to right."""
+    number = 0
+    for scene in scenes:
+        tiles = read_image(picture(*scene)).pixels.astype(np.int16)
+        tiles += SHADE * (tiles.sum(2, keepdims=True) > 0)
+        shown = np.clip(np.vstack([tiles, np.zeros_like(tiles)]), 0, 255).astype(np.uint8)
+        for _ in range(each):
+            yield Frame(shown, "film", number, number / fps)
+            number += 1
 
 
 class Colours:

@@ -22,13 +22,14 @@ from mien.errors import (
     MienError,
     NotAllowed,
     NotAuthenticated,
+    NotFound,
     Overloaded,
     ServiceError,
     Unavailable,
     UnknownSubject,
     UnreadableMedia,
 )
-from mien.media import read_mark
+from mien.media import read_mark, write_video
 from mien.serve.app import build
 from mien.serve.service import Service
 from mien.serve.settings import Settings
@@ -174,3 +175,18 @@ def test_the_librarys_people_are_the_services(client: Client, served: tuple[str,
     path = served[1].settings.data / "tenants" / "default" / "both.db"
     with open_gallery(path, read_only=True) as held:
         assert json.dumps([one.subject for one in held.people()]) == '["ana"]'
+
+
+def test_a_video_is_watched_as_it_goes(client: Client, stubs: ModuleType, tmp_path: Path) -> None:
+    client.create("door")
+    client.enrol("door", "ana", [stubs.picture(stubs.RED)])
+    path = tmp_path / "door.mp4"
+    write_video(stubs.frames([[stubs.RED], [stubs.BLUE]], 20, 10.0), path, fps=10.0)
+    job = client.watch("door", path, fmr=0.01)
+    seen = list(client.sightings(job, pause=0.05))
+    assert {one["subject"] for one in seen} >= {"ana"} and client.job(job)["state"] == "done"
+    with pytest.raises(NotFound):
+        client.job("nothing")
+    with pytest.raises(NotAllowed):
+        client.watch("door", "rtsp://10.0.0.1/door")
+    assert client.cancel(job)["state"] == "done"

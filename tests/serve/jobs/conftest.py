@@ -5,19 +5,17 @@ from __future__ import annotations
 import importlib.util
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 
 from mien import media
 from mien.serve.jobs import runner
 from mien.serve.service import Service
-from mien.types import Frame
 
 
 def _camera() -> ModuleType:
@@ -31,19 +29,6 @@ def _camera() -> ModuleType:
 
 CAMERA = _camera()
 Film = Callable[..., bytes]
-SHADE = np.linspace(-25, 25, 64).astype(np.int16)[:, None, None]  # so that a tile has light and dark to be followed by
-
-
-def frames(stubs: ModuleType, scenes: tuple[Any, ...], each: int, fps: float) -> Iterator[Frame]:
-    """`each` frames of each scene, a scene being colours from left to right."""
-    number = 0
-    for scene in scenes:
-        tiles = media.read_image(stubs.picture(*scene)).pixels.astype(np.int16)
-        tiles += SHADE * (tiles.sum(2, keepdims=True) > 0)
-        shown = np.clip(np.vstack([tiles, np.zeros_like(tiles)]), 0, 255).astype(np.uint8)
-        for _ in range(each):
-            yield Frame(shown, "film", number, number / fps)
-            number += 1
 
 
 @pytest.fixture(autouse=True)
@@ -58,7 +43,7 @@ def film(stubs: ModuleType, tmp_path: Path) -> Film:
 
     def make(*scenes: Any, each: int = 12, fps: float = 10.0, suffix: str = ".mp4") -> bytes:
         path = tmp_path / f"film{suffix}"
-        media.write_video(frames(stubs, scenes, each, fps), path, fps=fps)
+        media.write_video(stubs.frames(scenes, each, fps), path, fps=fps)
         return path.read_bytes()
 
     return make
@@ -94,6 +79,6 @@ def camera(stubs: ModuleType) -> Callable[..., Any]:
     """Makes a camera (see `camera.py`) that shows `scenes` and then holds the connection."""
 
     def make(*scenes: Any, each: int = 10, **given: Any) -> Any:
-        return CAMERA.Camera(CAMERA.stream(frames(stubs, scenes, each, 10.0)) if scenes else b"", **given)
+        return CAMERA.Camera(CAMERA.stream(stubs.frames(scenes, each, 10.0)) if scenes else b"", **given)
 
     return make
