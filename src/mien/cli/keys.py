@@ -99,7 +99,13 @@ def _show(open_: Desk, text: str, action: str, out: Output) -> None:
     made = open_.keys.numbered(number(text))
     facts = {"id": made.id, "name": made.name, "role": made.role}
     open_.log.add(open_.caller(made.tenant), action, durable=True, **facts)
-    lines = [("key", text), ("id", made.id), ("role", made.role), ("tenant", made.tenant), ("refused from", made.expires)]
+    lines = [
+        ("key", text),
+        ("id", made.id),
+        ("role", made.role),
+        ("tenant", made.tenant),
+        ("refused from", made.expires),
+    ]
     out.answer(_shape(made) | {"key": text}, lines)
     out.note(ONCE)
 
