@@ -6,6 +6,9 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 DATA ?=
 
+# The console is tested in a real browser. Only root can install one; without it those tests say that they are skipped.
+APT := { [ "$$(id -u)" = 0 ] && apt-get install --yes --quiet=2 chromium >/dev/null 2>&1; }
+
 .PHONY: demo test test-all check bench docs clean
 
 demo: $(STAMP)
@@ -36,6 +39,7 @@ $(STAMP): pyproject.toml setup.py $(wildcard src/mien/gallery/scan/native/*)
 	$(BIN)/python -m pip install --quiet --upgrade pip "setuptools<81"
 	$(BIN)/python -m pip install --quiet --editable ".[dev]"
 	$(BIN)/python -m pip install --quiet --no-deps face_recognition==1.3.0
+	command -v chromium chromium-browser google-chrome >/dev/null || $(APT) || echo "No Chromium: the console's tests are skipped."
 	touch $(STAMP)
 
 clean:
