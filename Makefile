@@ -39,7 +39,7 @@ $(STAMP): pyproject.toml setup.py $(wildcard src/mien/gallery/scan/native/*)
 	$(BIN)/python -m pip install --quiet --upgrade pip "setuptools<81"
 	$(BIN)/python -m pip install --quiet --editable ".[dev]"
 	$(BIN)/python -m pip install --quiet --no-deps face_recognition==1.3.0
-	command -v chromium chromium-browser google-chrome >/dev/null || $(APT) || echo "No Chromium: the console's tests are skipped."
+	[ -x /usr/bin/chromium ] || $(APT) || echo "No Chromium: the console's tests are skipped."
 	touch $(STAMP)
 
 clean:

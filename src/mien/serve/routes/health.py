@@ -28,7 +28,7 @@ def ready(service: Here) -> Response:
         with service.records.look() as db:
             db.execute("SELECT 1")
     except MienError as error:
-        reasons.append(error.message)
+        reasons.append(service.folders.without(error.message))
     told = {"status": "unready" if reasons else "ready", "reasons": reasons}
     return JSONResponse(told, 503 if reasons else 200)
 
