@@ -14,6 +14,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+from urllib.parse import quote
 
 import httpx2
 import pytest
@@ -132,11 +133,13 @@ def test_what_was_acknowledged_is_there_after_a_kill(prepared: tuple[Path, dict[
             with httpx2.Client(base_url=url, headers=headers, timeout=60) as http:
                 for n in range(first, 24, 3):
                     try:
-                        answer = http.post(f"{S}/p{n}/samples", files=picture(n), headers={"idempotency-key": f"k{n}"})
+                        answer = http.post(
+                            f"{S}/p%2F{n}/samples", files=picture(n), headers={"idempotency-key": f"k{n}"}
+                        )
                     except httpx2.TransportError:
                         return
                     if answer.status_code == 201:
-                        done[f"p{n}"] = answer.json()
+                        done[f"p/{n}"] = answer.json()
 
         threads = [threading.Thread(target=work, args=(first,)) for first in range(3)]
         for each in threads:
@@ -150,14 +153,15 @@ def test_what_was_acknowledged_is_there_after_a_kill(prepared: tuple[Path, dict[
         assert gallery.verify() == []
     with server(data) as (_, url), httpx2.Client(base_url=url, headers=headers, timeout=60) as http:
         for name, body in done.items():
-            assert http.get(f"{S}/{name}").json()["samples"] == 1
-            n = int(name[1:])
-            again = http.post(f"{S}/{name}/samples", files=picture(n), headers={"idempotency-key": f"k{n}"})
+            one = http.get(f"{S}/{quote(name, safe='')}").json()
+            assert (one["subject"], one["samples"]) == (name, 1)
+            n = int(name[2:])
+            again = http.post(f"{S}/p%2F{n}/samples", files=picture(n), headers={"idempotency-key": f"k{n}"})
             assert (again.headers.get("idempotency-replayed"), again.json()) == ("true", body)
         # What was under way when it died may be asked for again at once.
         for n in range(24):
-            if f"p{n}" not in done:
-                again = http.post(f"{S}/p{n}/samples", files=picture(n), headers={"idempotency-key": f"k{n}"})
+            if f"p/{n}" not in done:
+                again = http.post(f"{S}/p%2F{n}/samples", files=picture(n), headers={"idempotency-key": f"k{n}"})
                 assert again.status_code in (200, 201), again.text
         assert len(http.get(S, params={"limit": 100}).json()["items"]) == 24
 
