@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mien.errors import MienError, TooLarge, TooSlow, Unavailable, UnsupportedContent
 from mien.serve import problems
+from mien.serve.lines import GONE
 from mien.serve.settings import Settings
 from mien.serve.watch import Watched
 
@@ -64,6 +65,7 @@ class Guard:
             await self._app(scope, receive, send)
             return
         body = _Body(self._settings, scope, receive, send)
+        before = GONE.set(body.gone)
         try:
             if scope["path"] not in OWN:
                 body.check()
@@ -79,6 +81,8 @@ class Guard:
             if body.begun:
                 raise
             await body.refuse(problems.failed(Request(scope), error))
+        finally:
+            GONE.reset(before)
 
 
 class _Body:
@@ -116,6 +120,11 @@ class _Body:
         except MienError as error:
             self._fault = error
             raise
+
+    async def gone(self) -> None:
+        """Return when the client has gone away; never while its body is still coming."""
+        while not self._whole or (await self._receive())["type"] != "http.disconnect":
+            await asyncio.sleep(0.05)
 
     async def _piece(self) -> Message:
         allowed = self._settings.body_seconds * (1 + self._came / self._settings.max_bytes)

@@ -7,8 +7,9 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Sequence
 from contextlib import suppress
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -16,6 +17,8 @@ from mien.errors import Overloaded, Unavailable
 
 log = logging.getLogger("mien.serve")
 T = TypeVar("T")
+# Of the request that is being answered: returns when its client has gone away. Set by `limits`.
+GONE: ContextVar[Callable[[], Awaitable[None]] | None] = ContextVar("gone", default=None)
 Batch = Callable[[Sequence[Any]], Sequence[Any]]  # payloads -> a result or a MienError for each
 
 
@@ -51,7 +54,8 @@ class Lines:
     """`workers` threads over a queue of at most `queue` tasks; a worker takes up to `batch` of one kind at once.
 
     Nobody waits for a batch to fill: while the workers are idle each task goes alone, and under load those that came
-    meanwhile go together. A task whose client went away is left out."""
+    meanwhile go together. A task whose client went away while it waited is left out; one that has begun is ended, because what
+    it changes must be told to the log."""
 
     def __init__(self, workers: int, queue: int = 64, batch: int = 8, watch: Watch | None = None) -> None:
         self.workers, self.most, self.batch, self._watch = workers, queue, batch, watch or Watch()
@@ -92,7 +96,23 @@ class Lines:
                 raise Overloaded(f"{self.most} requests wait already.", f"Try again in {after:.0f} s.", after)
             self._waiting.append(task)
             self._change.notify()
-        return await task.future
+        gone = GONE.get()
+        mind = loop.create_task(self._mind(gone, task)) if gone is not None else None
+        try:
+            return await task.future
+        finally:
+            if mind is not None:
+                mind.cancel()
+
+    async def _mind(self, gone: Callable[[], Awaitable[None]], task: _Task) -> None:
+        """Take a task out of the queue when nobody waits for it any more."""
+        await gone()
+        with self._change:
+            if task not in self._waiting:
+                return
+            self._waiting.remove(task)
+        if not task.future.done():
+            task.future.set_exception(Unavailable("The client went away.", "Ask again."))
 
     def stop(self, seconds: float) -> None:
         """Take nothing more, and wait until what was taken is done, at most so long."""

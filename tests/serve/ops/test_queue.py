@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Sequence
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -82,3 +84,35 @@ def test_a_full_queue_is_seen() -> None:
     asyncio.run(go())
     lines.stop(5)
     assert watch.full_ == 1
+
+
+def test_whoever_went_away_is_not_worked_for(live: Any, stubs: ModuleType) -> None:
+    one = live(threads=1)
+    hold, seen, found = threading.Event(), [], one.service.engine.faces
+
+    def faces(frame: Any) -> Any:
+        seen.append(frame.width)
+        hold.wait(10)
+        return found(frame)
+
+    one.service.engine.faces = faces
+    headers = b"authorization: Bearer " + one.service.keys.make("tests", "admin", "default").encode() + b"\r\n"
+
+    def asked(people: int) -> Any:
+        data = stubs.picture(*[stubs.RED] * people)
+        line = one.connected()
+        head = b"POST /v1/detect HTTP/1.1\r\nhost: x\r\ncontent-type: image/png\r\ncontent-length: %d\r\n" % len(data)
+        line.sendall(head + headers + b"\r\n" + data)
+        time.sleep(0.3)
+        return line
+
+    first, second, third = asked(1), asked(2), asked(3)
+    assert one.service.lines.depth == 2
+    second.close()
+    time.sleep(0.5)
+    assert one.service.lines.depth == 1
+    hold.set()
+    for each in (first, third):
+        assert each.recv(65536).startswith(b"HTTP/1.1 200")
+        each.close()
+    assert seen == [64, 192]
