@@ -17,6 +17,11 @@ from mien.serve.settings import Settings
 
 Event = MutableMapping[str, Any]
 FIELDS = ("id", "key", "tenant", "method", "route", "status", "ms")  # that a line may have beside its words
+SERVERS = (
+    "uvicorn",
+    "uvicorn.error",
+    "uvicorn.access",
+)  # loggers that the server gives handlers of its own, unless told
 FRAMES = 12  # of a failure's trace
 
 
@@ -43,7 +48,8 @@ def install(settings: Settings) -> None:
             },
             "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
             "root": {"handlers": ["stderr"], "level": "WARNING"},
-            "loggers": {"mien": {"level": "INFO"}, "uvicorn": {"level": "WARNING"}},
+            "loggers": {"mien": {"level": "INFO"}}
+            | {name: {"level": "WARNING", "propagate": True} for name in SERVERS},
         }
     )
 
