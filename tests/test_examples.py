@@ -123,7 +123,7 @@ RUNS: Mapping[str, tuple[Callable[[Pictures, Path], list[str]], Sequence[str], S
     "service.py": (
         lambda have, folder: [str(folder), *(str(have[name]) for name in ("obama", "obama2", "biden"))],
         ["enrolled: 2 refused: []", "reject None", "'consent': 'form 12'", "forgotten: 2 samples, people left: 0"],
-        ["accept"],
+        ["accept ana"],
     ),
     "video_job.py": (
         at_service,
