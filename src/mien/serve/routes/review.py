@@ -74,16 +74,16 @@ def queue(
     before = service.cursors.take(cursor, *of) if cursor else None
     held = service.galleries.open(*where)
     items: list[dict[str, Any]] = []
-    told: dict[str, Any] = {}
+    told: dict[str, Any] = {"expected": None, "why_none": None}
     if kind != "seen" and before is None:
         found = service.doubles.of(where, held)
-        told = {"duplicates": {"expected": found.expected, "why_none": found.why or None}}
+        told = {"expected": found.expected, "why_none": found.why or None}
         items = [_pair(one) for one in _open_pairs(service, where, found.doubles)]
     seen = service.review.waiting(where, before, limit + 1) if kind != "duplicate" else []
     items += [_doubt(one) for one in seen[:limit]]
     service.log.add(who, "review.list", gallery=gallery, count=len(items))
     more = service.cursors.give(seen[limit - 1].number, *of) if len(seen) > limit else None
-    return {"items": items, "next": more} | told
+    return {"items": items, "next": more, "duplicates": told}
 
 
 @router.post("/review/{item}")
