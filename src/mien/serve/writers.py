@@ -13,7 +13,7 @@ from mien.errors import Overloaded
 P = ParamSpec("P")
 R = TypeVar("R")
 THREADS = 16
-WAITING = 128  # changes that wait for a thread; more are answered with 429
+WAITING = 64  # changes that wait for a thread, each with up to 32 crops; more are answered with 429
 
 
 class Writers:
