@@ -170,7 +170,7 @@ class _Body:
         elif self._closing and not message.get("more_body", False):
             await self._send({**message, "more_body": True})
             # Closed at once, the client's system could drop the answer unread. One that waits for a word has it now.
-            if b"expect" not in self._headers and not isinstance(self._fault, TooSlow):
+            if (self._came or b"expect" not in self._headers) and not isinstance(self._fault, TooSlow):
                 await self._read(LINGER, 4 * self._settings.max_bytes)
             message = {"type": "http.response.body", "body": b"", "more_body": False}
         await self._send(message)

@@ -199,3 +199,14 @@ def test_the_other_protocol_is_told_in_its_own_shape(http: TestClient) -> None:
     sent = {"x-amz-target": "RekognitionService.DetectFaces", "content-length": "900000000"}
     answer = http.post("/", content=b"{}", headers=sent)
     assert "__type" in answer.json()
+
+
+def test_a_client_that_was_let_in_and_sends_too_much_hears_of_it(live: Start) -> None:
+    one = live(max_bytes=200_000)
+    piece = b"%x\r\n%s\r\n" % (50_000, b"x" * 50_000)
+    with one.connected() as line:
+        line.sendall(HEAD + key(one) + b"expect: 100-continue\r\ntransfer-encoding: chunked\r\n\r\n")
+        assert line.recv(65536).startswith(b"HTTP/1.1 100")
+        for _ in range(40):
+            line.sendall(piece)
+        assert problem(whole(line))["type"] == "TooLarge"
