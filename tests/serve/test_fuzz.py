@@ -52,7 +52,7 @@ def test_no_request_makes_it_fail(described: schemathesis.BaseSchema, mode: sche
         operation = found.ok()
 
         @settings(
-            max_examples=6, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
+            max_examples=4, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
         )
         @given(case=operation.as_strategy(generation_mode=mode))
         def calls(case: schemathesis.Case) -> None:
