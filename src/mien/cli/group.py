@@ -8,12 +8,12 @@ import json
 import os
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from importlib import import_module
 from inspect import cleandoc
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, ClassVar, NoReturn
 
 import click
 
@@ -25,24 +25,34 @@ _LOST = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF}
 UNEXPECTED, INTERRUPTED, PIPE_CLOSED = 70, 130, 141  # 128 + signal number, as shells have it
 
 
-class Verbs(click.Group):
-    """Knows every verb by its line in VERBS and imports the one that is called."""
+class Catalogue(click.Group):
+    """A group that knows each of its commands by a line, and imports the one that is called."""
+
+    table: ClassVar[Mapping[str, str]]  # name -> what it does, in one line
+    package: ClassVar[str]  # where the commands' files are
+    heading: ClassVar[str]  # over the list in the help
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """All verbs, in the order of the table."""
-        return list(VERBS)
+        """All, in the order of the table."""
+        return list(self.table)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The verb's command, from its file."""
-        if cmd_name not in VERBS:
+        """The command, from its file."""
+        if cmd_name not in self.table:
             return None
-        command: click.Command = import_module(f"mien.cli.{cmd_name.replace('-', '_')}").command
+        command: click.Command = import_module(f"{self.package}.{cmd_name.replace('-', '_')}").command
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """List the verbs without loading one."""
-        with formatter.section("Verbs"):
-            formatter.write_dl(list(VERBS.items()))
+        """List them without loading one."""
+        with formatter.section(self.heading):
+            formatter.write_dl(list(self.table.items()))
+
+
+class Verbs(Catalogue):
+    """The verbs of `mien`."""
+
+    table, package, heading = VERBS, "mien.cli", "Verbs"
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

@@ -49,9 +49,9 @@ def command(  # noqa: PLR0913 - one parameter per option
     engine: Engine,
     out: Output,
 ) -> int:
-    """KIND is what is read: expression, liveness, quality, iso_quality. CARD is a classifier of faces: the name of a model, a card's
-    TOML file, or the folder of a training run. A source is a picture, a video, a folder, a pattern in quotes, or the
-    address of a camera or stream.
+    """KIND is what is read: expression, liveness, quality, iso_quality. CARD is a classifier of faces: the name of a model,
+    a card's TOML file, or the folder of a training run. A source is a picture, a video, a folder, a pattern in quotes, or
+    the address of a camera or stream.
 
     One line per face of a picture, and one per person and window of a video, in the order of time. A reading of an
     expression tells what a face looks like, not what a person feels. Where a face shows too little, nothing is read and

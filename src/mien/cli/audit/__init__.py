@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-
 import click
 
 from mien.audit.listing import AUDITS
-from mien.cli.group import family
+from mien.cli.group import Catalogue, family
 from mien.cli.output import Column, Output, answers
 
 __all__ = ["AUDITS", "Audits", "command"]
@@ -15,24 +13,10 @@ __all__ = ["AUDITS", "Audits", "command"]
 COLUMNS = (Column("name", lambda one: one["name"]), Column("audit", lambda one: one["audit"]))
 
 
-class Audits(click.Group):
-    """Knows every audit by its line and imports the one that is called."""
+class Audits(Catalogue):
+    """The audits of `mien audit`."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """All audits, in the order of the table."""
-        return list(AUDITS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The audit's command, from its file."""
-        if cmd_name not in AUDITS:
-            return None
-        command: click.Command = import_module(f"mien.cli.audit.{cmd_name}").command
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """List the audits without loading one."""
-        with formatter.section("Audits"):
-            formatter.write_dl(list(AUDITS.items()))
+    table, package, heading = AUDITS, "mien.cli.audit", "Audits"
 
 
 @family("audit", cls=Audits)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-
 import click
 
-from mien.cli.group import family
+from mien.cli.group import Catalogue, family
 from mien.cli.output import Column, Output, answers
 
 # Edit -> what it does, in one line.
@@ -17,24 +15,10 @@ EDITS = {
 COLUMNS = (Column("name", lambda one: one["name"]), Column("edit", lambda one: one["edit"]))
 
 
-class Edits(click.Group):
-    """Knows every edit by its line and imports the one that is called."""
+class Edits(Catalogue):
+    """The edits of `mien edit`."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """All edits, in the order of the table."""
-        return list(EDITS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The edit's command, from its file."""
-        if cmd_name not in EDITS:
-            return None
-        command: click.Command = import_module(f"mien.cli.edit.{cmd_name}").command
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """List the edits without loading one."""
-        with formatter.section("Edits"):
-            formatter.write_dl(list(EDITS.items()))
+    table, package, heading = EDITS, "mien.cli.edit", "Edits"
 
 
 @family("edit", cls=Edits)
