@@ -10,7 +10,7 @@ import pytest
 SRC = Path(__file__).parents[2] / "src" / "mien"
 
 LEVELS = {
-    "types": 0, "errors": 0, "report": 0, "where": 0,
+    "types": 0, "errors": 0, "locks": 0, "report": 0, "where": 0,
     "protocols": 1, "wire": 1, "align": 1, "media": 1, "models": 1,
     "detect": 2, "embed": 2, "judge": 2, "edit": 2, "gallery": 2, "decide": 2, "sighting": 2, "sources": 2,
     "engine": 3,

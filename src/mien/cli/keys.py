@@ -32,11 +32,16 @@ identity = click.argument("key", metavar="ID")
 
 
 @family("keys")
-def command() -> None:
-    """They are kept as digests in the service's folder. A service that runs heeds every change at once.
+@click.pass_context
+@answers
+def command(context: click.Context, out: Output) -> None:
+    """Without a further word it lists those of the service in the usual folder. They are kept as digests in that folder,
+    and a service that runs heeds every change at once.
 
     reader: sees and asks. operator: also enrols, forgets, reviews, runs jobs. admin: also makes galleries and keys, reads the
     log. A tenant has galleries, keys, jobs and a log of its own, and sees nothing of the others."""
+    if context.invoked_subcommand is None:
+        _list(None, None, out)
 
 
 @command.command("make")
@@ -63,6 +68,10 @@ def make(data: Path | None, role: Any, tenant: str, name: str, out: Output, **te
 @answers
 def list_(data: Path | None, tenant: str | None, out: Output) -> None:
     """All keys, without their secrets."""
+    _list(data, tenant, out)
+
+
+def _list(data: Path | None, tenant: str | None, out: Output) -> None:
     with desk(chosen(data)) as open_:
         out.table("keys", LIST, [_shape(one) for one in open_.keys.listed(tenant)])
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from mien.cli.group import family
 from mien.cli.output import Column, Output, answers
 from mien.errors import UsageError
 
+NEWEST = 50  # entries that are shown unless told otherwise
 BROKEN = 69  # exit code when an entry is not what was written
 LIST = (
     Column("entry", lambda one: one["number"], width=6),
@@ -27,9 +28,15 @@ folder = click.argument("data", metavar="DIR", type=FOLDER)
 
 
 @family("log")
-def command() -> None:
+@click.pass_context
+@answers
+def command(context: click.Context, out: Output) -> None:
     """Who did what, when, in which gallery: every request and every command leaves an entry. Each is hashed with the one
-    before it, and the newest is sealed with the service's secret, so that none can be changed or taken out unseen."""
+    before it, and the newest is sealed with the service's secret, so that none can be changed or taken out unseen.
+    Without a further word it shows the newest entries of the service in the usual folder."""
+    if context.invoked_subcommand is None:
+        with desk(chosen(None)) as open_:
+            _list(open_.log.entries(None, None, NEWEST), out)
 
 
 @command.command("verify")
@@ -58,7 +65,7 @@ def verify(data: Path, known: str, after: int, without_secret: bool, out: Output
 @click.option("--gallery", help="Only what was done in one.")
 @click.option("--action", help="Only one kind, such as subject.forget.")
 @click.option("--subject", help="Only what was done about somebody, erased or not (with --tenant and --gallery).")
-@click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="Entries, the newest.")
+@click.option("--limit", type=click.IntRange(1), default=NEWEST, show_default=True, help="Entries, the newest.")
 @answers
 def show(data: Path, tenant: str | None, limit: int, out: Output, **only: str | None) -> None:
     """The newest entries."""
@@ -69,7 +76,10 @@ def show(data: Path, tenant: str | None, limit: int, out: Output, **only: str | 
         raise UsageError("A subject is looked for by tenant and gallery.", "Give --tenant and --gallery too.")
     with desk(chosen(data)) as open_:
         alias = None if subject is None else open_.log.alias(str(tenant), str(gallery), subject)
-        found = open_.log.entries(tenant, None, limit, Only(alias, gallery, only["action"]))
+        _list(open_.log.entries(tenant, None, limit, Only(alias, gallery, only["action"])), out)
+
+
+def _list(found: Iterable[Mapping[str, Any]], out: Output) -> None:
     with out.listing("entries", LIST) as listing:
         for one in found:
             listing.add(one)

@@ -33,8 +33,9 @@ from urllib.request import (
 )
 
 from mien.errors import ModelCorrupt, ModelUnavailable
+from mien.locks import lock
 from mien.models.card import Pack, Url
-from mien.models.places import lock, put, sha256
+from mien.models.places import put, sha256
 
 Progress = Callable[[str, int, "int | None"], None]
 """Called with a file's name, the bytes that are here, and the bytes there will be (None: the server does not say)."""

@@ -15,9 +15,10 @@ from datetime import date
 from pathlib import Path
 
 from mien.errors import LicenceNotAccepted, ModelError
+from mien.locks import lock
 from mien.models.card import Card
 from mien.models.catalogue import card as card_of
-from mien.models.places import config, lock, write
+from mien.models.places import config, write
 
 
 @dataclass(frozen=True, slots=True)

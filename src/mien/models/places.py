@@ -10,10 +10,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 
 import platformdirs
@@ -77,28 +75,6 @@ def put(temporary: Path, path: Path) -> None:
             os.fsync(folder)
         finally:
             os.close(folder)
-
-
-@contextmanager
-def lock(path: Path) -> Iterator[None]:
-    """Hold `path` (made if absent) against other processes and threads; the system lets go when a holder dies."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("ab") as stream:
-        if sys.platform == "win32":
-            import msvcrt
-
-            stream.seek(0)
-            msvcrt.locking(stream.fileno(), msvcrt.LK_LOCK, 1)
-            try:
-                yield
-            finally:
-                stream.seek(0)
-                msvcrt.locking(stream.fileno(), msvcrt.LK_UNLCK, 1)
-        else:
-            import fcntl
-
-            fcntl.flock(stream, fcntl.LOCK_EX)
-            yield
 
 
 def _folders(variable: str) -> tuple[Path, ...]:

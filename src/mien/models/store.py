@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Literal
 
 from mien.errors import MienError, ModelCorrupt, ModelError, ModelUnavailable
+from mien.locks import lock
 from mien.models import fetch, licence, places
 from mien.models.card import Card, File, PackageData
 from mien.models.catalogue import card as card_of
@@ -202,7 +203,7 @@ def _built(card: Card, recipe: str, progress: Progress | None) -> dict[str, Path
     if found:
         return found
     try:
-        with places.lock(folder.with_name(f"{folder.name}.lock")):
+        with lock(folder.with_name(f"{folder.name}.lock")):
             return _intact(folder) or _build(card, recipe, folder, progress)
     except OSError as error:
         spare = _spare() / folder.name

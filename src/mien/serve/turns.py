@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import IO
 
 from mien.errors import CannotWrite, GalleryBusy
+from mien.locks import locked
 
 _PAUSE = 0.01  # s between tries for another process's lock
 _WAIT = 10.0  # s
@@ -43,7 +43,7 @@ class Turns:
                 yield False
                 return
             with self._file(what) as file:
-                while not _locked(file):
+                while not locked(file):
                     if time.monotonic() > ends:
                         raise _busy(what)
                     time.sleep(_PAUSE)
@@ -86,7 +86,7 @@ class Life:
                 self._name = os.urandom(8).hex()
                 path = self._folder / f".{self._name}.new"
                 self._file = path.open("ab")
-                _locked(self._file)
+                locked(self._file)
                 path.rename(self._folder / f"{self._name}.life")  # nobody sees it unlocked
             return self._name
 
@@ -108,25 +108,10 @@ class Life:
     def _alive(self, path: Path) -> bool:
         try:
             with path.open("r+b") as file:  # which makes none
-                return not _locked(file)
+                return not locked(file)
         except OSError:
             return False
 
 
 def _busy(what: tuple[str, ...]) -> GalleryBusy:
     return GalleryBusy(f"{what[-1]!r} is being changed by another request for too long.", "Try again in a moment.")
-
-
-def _locked(file: IO[bytes]) -> bool:
-    try:
-        if sys.platform == "win32":
-            import msvcrt
-
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-        else:
-            import fcntl
-
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True

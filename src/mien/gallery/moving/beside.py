@@ -7,7 +7,6 @@ every erasure, so that nobody who is forgotten stays in an index that is being m
 from __future__ import annotations
 
 import os
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -19,6 +18,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from mien.errors import GalleryBusy, GalleryError
 from mien.gallery.moving.state import Ledger, Pair, kept_files, state_path
+from mien.locks import locked
 
 if TYPE_CHECKING:
     from mien.gallery.base import Removed
@@ -116,7 +116,7 @@ def _lock(path: Path, deadline: float) -> IO[bytes]:
             file = path.open("ab")
         except OSError as error:
             raise GalleryError(f"{path} cannot be opened: {error.strerror}.", "Look at its permissions.") from error
-        if _locked(file):
+        if locked(file):
             with suppress(FileNotFoundError):
                 if os.fstat(file.fileno()).st_ino == path.stat().st_ino:  # not taken away meanwhile, by a `drop`
                     return file
@@ -124,21 +124,6 @@ def _lock(path: Path, deadline: float) -> IO[bytes]:
         if time.monotonic() >= deadline:
             raise GalleryBusy(f"{path} is held by another process.", "Try again in a moment.")
         time.sleep(_PAUSE)
-
-
-def _locked(file: IO[bytes]) -> bool:
-    try:
-        if sys.platform == "win32":
-            import msvcrt
-
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-        else:
-            import fcntl
-
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True
 
 
 def in_turn(change: Callable[[EmbeddedGallery], AbstractContextManager[None]]) -> Callable[..., Any]:

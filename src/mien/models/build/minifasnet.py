@@ -82,7 +82,12 @@ class _Net:
         side = weights.shape[2]
         groups = len(weights) if weights.shape[1] == 1 else 1
         inputs = [value, self.graph.floats(weights), self.graph.floats(bias)]
-        given: dict[str, Any] = {"kernel_shape": [side, side], "strides": [stride, stride], "pads": [side // 2] * 4, "group": groups}
+        given: dict[str, Any] = {
+            "kernel_shape": [side, side],
+            "strides": [stride, stride],
+            "pads": [side // 2] * 4,
+            "group": groups,
+        }
         return self.graph.add("Conv", inputs, **given)
 
     def _head(self, value: str) -> str:

@@ -11,7 +11,6 @@ import os
 import re
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
@@ -19,6 +18,7 @@ from typing import Any
 
 from mien import wire
 from mien.errors import CannotWrite, NotFound
+from mien.locks import lock
 from mien.serve.jobs.job import Job
 from mien.types import Decision, Face
 
@@ -57,7 +57,7 @@ class Timeline:
         try:
             if decision.faces:
                 (self._folder / f"{number}.jpg").write_bytes(jpeg(decision.faces[0]))
-            with _held(self._folder), (self._folder / LINES).open("a", encoding="utf8") as file:
+            with lock(self._folder / ".lock"), (self._folder / LINES).open("a", encoding="utf8") as file:
                 file.write(json.dumps(entry, ensure_ascii=False, allow_nan=False) + "\n")
         except OSError as error:
             raise CannotWrite(f"The timeline cannot be written: {error.strerror}.", "Make room on the disk.") from error
@@ -138,7 +138,7 @@ def _without(entry: dict[str, Any], subject: str) -> dict[str, Any] | None:
 
 
 def _rewritten(folder: Path, change: Callable[[dict[str, Any]], dict[str, Any] | None]) -> int:
-    with _held(folder):
+    with lock(folder / ".lock"):
         path = folder / LINES
         before = [json.loads(line) for line in _lines(path)]
         after = [(entry["id"], change(json.loads(json.dumps(entry)))) for entry in before]
@@ -173,16 +173,3 @@ def _lines(path: Path) -> Iterator[str]:
                     yield line
     except FileNotFoundError:
         return
-
-
-@contextmanager
-def _held(folder: Path) -> Iterator[None]:
-    """One writer at a time, of all processes."""
-    try:
-        import fcntl
-    except ImportError:  # not on this system: then there is one process
-        yield
-        return
-    with (folder / ".lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
