@@ -197,10 +197,15 @@ static int filter(const Kernel *kernel, const Block *block, int64_t width, int64
         probe->both -= rows;
     }
     if (flush(kernel, block, width, base, pending, probe)) return -1;
-    if (!any) return 0;
-    pend(block, width, row, rows, tops, allowed, probe->threshold, pending);
+    if (any) pend(block, width, row, rows, tops, allowed, probe->threshold, pending);
+    if (!halves) return 0;
     /* Where the half settles too little, reading everything in one go is cheaper. */
-    if (halves && SHARE * pending->count > rows) probe->both = RETRY;
+    probe->judged += rows;
+    probe->left += pending->count;
+    if (probe->judged >= BLOCK) {
+        if (SHARE * probe->left > probe->judged) probe->both = RETRY;
+        probe->judged = probe->left = 0;
+    }
     return 0;
 }
 

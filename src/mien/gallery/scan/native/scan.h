@@ -54,6 +54,7 @@ typedef struct {
     float *tops;   /* their upper bounds */
     int64_t found, room;
     int64_t both; /* how many rows to read whole before half of them is tried again */
+    int64_t judged, left; /* rows of which half was read, and those that it did not settle */
     void *memory;
 } Probe;
 
