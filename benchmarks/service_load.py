@@ -482,8 +482,10 @@ def main() -> None:
             print(json.dumps(results["soak"], indent=1), flush=True)
     if not options.dry:
         kept = RESULTS / "service_load.json"
+        words = " ".join(sys.argv[1:])
+        told = {part: {"options": words, "load": os.getloadavg()[0], "found": found} for part, found in results.items()}
         before = json.loads(kept.read_text())["results"] if kept.exists() and options.add else {}
-        save("service_load", before | results, sys.argv)
+        save("service_load", before | told, sys.argv)
 
 
 def parsed() -> Any:
