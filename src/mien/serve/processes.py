@@ -44,12 +44,12 @@ class _One:
     up: bool = False  # takes requests
     ends: float = math.inf  # when it must have left
 
-    def leave(self, seconds: float) -> None:
-        """Ask it to drain."""
+    def leave(self, seconds: float, others: bool = False) -> None:
+        """Ask it to drain; others: while others go on."""
         self.up, self.ends = False, time.monotonic() + seconds
         if self.line is not None:
             with suppress(OSError):
-                self.line.send("leave")
+                self.line.send(others)
 
 
 @dataclass(slots=True, eq=False)
@@ -121,7 +121,7 @@ class Family:
             elif each.process is None and not self._stopping and time.monotonic() >= each.again:
                 self._start(each)
         if self._old and not self._stopping and all(each.up for each in self._all):
-            self._old.pop().leave(self._patience)
+            self._old.pop().leave(self._patience, others=True)
 
     def _listen(self, one: _One) -> None:
         """What a process says of itself."""
@@ -193,18 +193,21 @@ def serve(settings: Settings, listener: socket.socket, number: int, line: Connec
 
     servers: list[Server] = []
 
-    def leave(*_: object) -> None:
+    def leave(others: bool = False) -> None:
         if not servers:
             os._exit(0)  # nothing was taken yet
-        servers[0].leave()
+        servers[0].leave(others)
+
+    def told(*_: object) -> None:
+        leave()
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the parent passes it on
-    signal.signal(signal.SIGTERM, leave)
+    signal.signal(signal.SIGTERM, told)
     threading.Thread(target=_heed, args=(leave, line), daemon=True).start()
     logs.install(settings)
     try:
         server = Server(build(settings, process=number), settings, lambda: line.send("began"))
-        server.handle_exit = leave  # type: ignore[method-assign,assignment]
+        server.handle_exit = told  # type: ignore[method-assign,assignment]
         server.open()
     except MienError as error:
         line.send((error.code, error.message, error.remedy))
@@ -213,10 +216,15 @@ def serve(settings: Settings, listener: socket.socket, number: int, line: Connec
     server.run([listener])
 
 
-def _heed(leave: Callable[[], None], line: Connection) -> None:
+def _heed(leave: Callable[[bool], None], line: Connection) -> None:
+    others = False
     with suppress(EOFError, OSError):
-        line.recv()
-    leave()
+        others = bool(line.recv())
+    leave(others)
+    if others:  # the end of all may come meanwhile
+        with suppress(EOFError, OSError):
+            line.recv()
+        leave(False)
 
 
 def _made(kind: str, message: str, remedy: str) -> MienError:

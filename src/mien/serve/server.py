@@ -56,10 +56,10 @@ class Server(uvicorn.Server):
                     f"There is no gallery {where}.", f"Make it with: mien enrol {where} --from photos/"
                 ) from error
 
-    def leave(self) -> None:
-        """Begin to stop. Any thread may call it, and again."""
-        self.service.ready = False
-        self._ends = min(self._ends, time.monotonic() + self._notice)
+    def leave(self, others: bool = False) -> None:
+        """Begin to stop. Any thread may call it, and again. others: there are some that go on, so the service stays ready."""
+        self.service.ready = self.service.ready and others
+        self._ends = min(self._ends, time.monotonic() + (0.0 if others else self._notice))
         self.service.ends = self._ends + self._drain
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
