@@ -75,6 +75,7 @@ def test_a_body_without_a_length_is_cut_off_at_the_limit(live: Start) -> None:
     assert problem(answer)["type"] == "TooLarge"
 
 
+@pytest.mark.slow
 def test_a_long_upload_is_not_held_in_memory(live: Start) -> None:
     one = live(max_bytes=2_000_000)
     piece = b"%x\r\n%s\r\n" % (100_000, b"x" * 100_000)
@@ -102,6 +103,7 @@ def test_a_dripping_head_is_not_waited_for(live: Start) -> None:
     assert time.monotonic() - begun < 3
 
 
+@pytest.mark.slow
 def test_a_head_that_drips_after_an_answer_is_not_waited_for_either(live: Start) -> None:
     one = live(head_seconds=0.4)
     with one.connected() as line:
@@ -113,6 +115,7 @@ def test_a_head_that_drips_after_an_answer_is_not_waited_for_either(live: Start)
         assert time.monotonic() - begun < 2
 
 
+@pytest.mark.slow
 def test_whoever_is_refused_and_drips_on_loses_the_connection(live: Start) -> None:
     one = live()
     with one.connected() as line:

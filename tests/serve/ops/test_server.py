@@ -52,6 +52,7 @@ def test_what_was_taken_is_answered_and_readiness_goes_first(live: Start, stubs:
         one.connected()
 
 
+@pytest.mark.slow
 def test_a_request_that_takes_too_long_does_not_keep_the_service(live: Start, stubs: ModuleType) -> None:
     one = live(drain=1.0, threads=1)
     hold = threading.Event()
