@@ -176,7 +176,9 @@ def main() -> None:
     args = parser.parse_args()
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    os.environ.setdefault("RAY_worker_niceness", "0")  # 15 by default: then other work on the machine is what is measured
+    os.environ.setdefault(
+        "RAY_worker_niceness", "0"
+    )  # 15 by default: then other work on the machine is what is measured
     if args.what == "run":
         run(args.folder, args)
         return
