@@ -25,6 +25,7 @@ OWN = ("/",)  # where refusals have a shape of their own: the route hears of the
 ENVELOPE = 65_536  # bytes of a form around a video
 LINGER = 1.0  # s for which a refused body is still read, so that the client hears of it before the connection closes
 READY = 1 << 18  # bytes that came already and are let go, so that the connection can be used again
+GRACE = 0.2  # s for those bytes, which may be a packet behind the head
 _ID = re.compile(rb"[A-Za-z0-9._\-]{1,64}")
 _LENGTH = re.compile(rb"[0-9]{1,18}")
 
@@ -164,7 +165,7 @@ class _Body:
         """Send; where the body is still coming, close afterwards, or whoever drips it would keep the connection."""
         if message["type"] == "http.response.start":
             self.begun = True
-            self._closing = not await self._read(0.0, READY)
+            self._closing = not await self._read(0.0 if self._fault or self._long() else GRACE, READY)
             if self._closing:
                 message["headers"] = [*message.get("headers", []), (b"connection", b"close")]
         elif self._closing and not message.get("more_body", False):
@@ -174,6 +175,11 @@ class _Body:
                 await self._read(LINGER, 4 * self._settings.max_bytes)
             message = {"type": "http.response.body", "body": b"", "more_body": False}
         await self._send(message)
+
+    def _long(self) -> bool:
+        """Whether more is announced than is worth waiting for."""
+        length = self._headers.get(b"content-length", b"0")
+        return b"transfer-encoding" in self._headers or _LENGTH.fullmatch(length) is None or int(length) > READY
 
     async def _read(self, seconds: float, most: int) -> bool:
         """Let go of what comes within so many seconds, at most so many bytes; whether the body is whole now."""
