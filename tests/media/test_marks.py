@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageFile
 
 from mien.errors import MediaNotFound, UnreadableMedia, UsageError
 from mien.media import marks, read_image, read_mark, write_image, write_video
@@ -55,7 +55,8 @@ def test_other_peoples_comments_are_no_marks(tmp_path: Path) -> None:
     assert read_mark(tmp_path / "b.gif") is None
 
 
-def test_what_cannot_be_read_is_said(tmp_path: Path) -> None:
+def test_what_cannot_be_read_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", True)  # as other libraries leave it
     with pytest.raises(MediaNotFound):
         read_mark(tmp_path / "none.png")
     write_image(PICTURE, tmp_path / "cut.png", mark="blur")

@@ -13,6 +13,7 @@ from typing import Any
 
 from mien.errors import UnreadableMedia, UsageError
 from mien.media.door import head_of, shown
+from mien.media.hush import quiet
 from mien.media.sniff import HEAD, picture_format
 from mien.media.video import open_container
 
@@ -65,7 +66,7 @@ def read_mark(source: str | os.PathLike[str] | bytes) -> str | None:
 
     data = source if isinstance(source, bytes) else Path(source).read_bytes()
     try:
-        with Image.open(BytesIO(data), formats=("PNG", "JPEG", "WEBP", "TIFF")) as image:
+        with quiet(), Image.open(BytesIO(data), formats=("PNG", "JPEG", "WEBP", "TIFF")) as image:
             if image.format == "PNG":
                 image.load()  # a text chunk may stand behind the pixels
                 found = image.info.get(KEY)

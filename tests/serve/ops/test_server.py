@@ -23,7 +23,7 @@ Start = Callable[..., Any]
 
 
 def test_what_was_taken_is_answered_and_readiness_goes_first(live: Start, stubs: ModuleType) -> None:
-    one = live(notice=1.0, threads=1)
+    one = live(notice=3.0, threads=1)
     slow, found = threading.Event(), one.service.engine.faces
 
     def faces(frame: Any) -> Any:
