@@ -11,7 +11,7 @@ from contextlib import suppress
 from types import ModuleType
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 from fastapi.testclient import TestClient
 
@@ -129,7 +129,7 @@ def test_whoever_is_refused_and_drips_on_loses_the_connection(live: Start) -> No
 
 def test_a_refusal_keeps_the_connection_when_the_body_is_there(live: Start) -> None:
     one = live()
-    with httpx.Client(base_url=f"http://127.0.0.1:{one.port}") as client:
+    with httpx2.Client(base_url=f"http://127.0.0.1:{one.port}") as client:
         answer = client.post("/v1/detect", content=b"x" * 1000, headers={"content-type": "image/png"})
         assert answer.status_code == 401
         assert "connection" not in answer.headers

@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import psutil
 import pytest
 from click.testing import CliRunner
@@ -92,7 +92,7 @@ def test_a_gallery_is_served_and_the_key_is_shown_once(
     one, said = start("people.db")
     headers = {"authorization": f"Bearer {said['admin_key']}"}
     files = {"image": portraits["obama2"].read_bytes()}
-    found = httpx.post(f"{said['address']}/v1/galleries/people/identify", files=files, headers=headers, timeout=60)
+    found = httpx2.post(f"{said['address']}/v1/galleries/people/identify", files=files, headers=headers, timeout=60)
     assert found.json()["decisions"][0]["subject"] == "obama"
     assert said["console"] == f"{said['address']}/console/"
     one.send_signal(signal.SIGTERM)
@@ -110,28 +110,28 @@ def test_processes_are_replaced_drained_and_leave_nobody(start: Start, tmp_path:
     one, said = start("--processes", "2", "north.db", "south.db")
     both = waited(lambda: len(found := workers(one.pid)) == 2 and found)
     ready = f"{said['address']}/ready"
-    assert httpx.get(ready, timeout=30).status_code == 200
+    assert httpx2.get(ready, timeout=30).status_code == 200
     os.kill(min(both), signal.SIGKILL)
     assert waited(lambda: len(found := workers(one.pid)) == 2 and found != both)
-    assert httpx.get(ready, timeout=30).status_code == 200
+    assert httpx2.get(ready, timeout=30).status_code == 200
 
     def both_counted() -> bool:
-        return {each.split("\"")[-2] for each in httpx.get(f"{said['address']}/metrics", timeout=30).text.splitlines()
+        return {each.split("\"")[-2] for each in httpx2.get(f"{said['address']}/metrics", timeout=30).text.splitlines()
                 if each.startswith("mien_ready{")} == {"0", "1"}  # fmt: skip
 
     assert waited(both_counted)
     admin = {"authorization": f"Bearer {said['admin_key']}"}
-    made = httpx.post(f"{said['address']}/v1/galleries", json={"name": "made"}, headers=admin, timeout=30)
+    made = httpx2.post(f"{said['address']}/v1/galleries", json={"name": "made"}, headers=admin, timeout=30)
     assert made.status_code == 201
     for _ in range(6):  # whichever of them answers
-        found = httpx.get(f"{said['address']}/v1/galleries", headers=admin, timeout=30).json()
+        found = httpx2.get(f"{said['address']}/v1/galleries", headers=admin, timeout=30).json()
         assert {each["name"] for each in found["items"]} == {"north", "south", "made"}
     now = workers(one.pid)
     one.send_signal(signal.SIGHUP)
     answers = []
 
     def renewed() -> Any:
-        answers.append(httpx.get(ready, timeout=30).status_code)  # somebody answers all the time
+        answers.append(httpx2.get(ready, timeout=30).status_code)  # somebody answers all the time
         return len(found := workers(one.pid)) == 2 and not found & now and found
 
     after = waited(renewed, 60)

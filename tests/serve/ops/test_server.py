@@ -12,7 +12,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 from mien.errors import GalleryNotFound, Unavailable, UsageError
@@ -33,18 +33,18 @@ def test_what_was_taken_is_answered_and_readiness_goes_first(live: Start, stubs:
 
     one.service.engine.faces = faces
     headers = {"authorization": "Bearer " + one.service.keys.make("tests", "admin", "default")}
-    answers: list[httpx.Response] = []
+    answers: list[httpx2.Response] = []
 
     def ask() -> None:
         files = {"image": stubs.picture(stubs.RED)}
-        answers.append(httpx.post(f"http://127.0.0.1:{one.port}/v1/detect", files=files, headers=headers, timeout=20))
+        answers.append(httpx2.post(f"http://127.0.0.1:{one.port}/v1/detect", files=files, headers=headers, timeout=20))
 
     asking = threading.Thread(target=ask)
     asking.start()
     assert slow.wait(10)
     one.server.leave()
-    assert httpx.get(f"http://127.0.0.1:{one.port}/ready").status_code == 503  # it still answers, and says so
-    assert httpx.get(f"http://127.0.0.1:{one.port}/health").status_code == 200
+    assert httpx2.get(f"http://127.0.0.1:{one.port}/ready").status_code == 503  # it still answers, and says so
+    assert httpx2.get(f"http://127.0.0.1:{one.port}/health").status_code == 200
     one.thread.join(20)
     asking.join(20)
     assert [each.status_code for each in answers] == [200]
@@ -59,11 +59,11 @@ def test_a_request_that_takes_too_long_does_not_keep_the_service(live: Start, st
     one.service.engine.faces = lambda frame: hold.wait(20) and []
     headers = {"authorization": "Bearer " + one.service.keys.make("tests", "admin", "default")}
 
-    answers: list[httpx.Response] = []
+    answers: list[httpx2.Response] = []
 
     def ask() -> None:
         files = {"image": stubs.picture(stubs.RED)}
-        answers.append(httpx.post(f"http://127.0.0.1:{one.port}/v1/detect", files=files, headers=headers, timeout=20))
+        answers.append(httpx2.post(f"http://127.0.0.1:{one.port}/v1/detect", files=files, headers=headers, timeout=20))
 
     asking = threading.Thread(target=ask)
     asking.start()
@@ -138,7 +138,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 def test_https_by_two_files(live: Start, certificate: tuple[Path, Path]) -> None:
     one = live(tls_certificate=certificate[0], tls_key=certificate[1])
-    assert httpx.get(f"https://127.0.0.1:{one.port}/ready", verify=False).status_code == 200
+    assert httpx2.get(f"https://127.0.0.1:{one.port}/ready", verify=False).status_code == 200
 
 
 def test_a_certificate_that_does_not_fit_is_said_in_words(certificate: tuple[Path, Path], tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import boto3
-import httpx
+import httpx2
 import pytest
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
@@ -170,7 +170,7 @@ def test_a_key_that_asks_too_often(serving: Any, stubs: Any) -> None:
 
 
 def posted(address: str, content: bytes, headers: Mapping[str, str]) -> tuple[int, dict[str, str]]:
-    answer = httpx.post(address, content=content, headers=headers)
+    answer = httpx2.post(address, content=content, headers=headers)
     assert answer.headers["content-type"] == "application/x-amz-json-1.1"
     assert answer.headers["x-amzn-requestid"] == answer.headers["x-request-id"]
     found: dict[str, str] = answer.json()
