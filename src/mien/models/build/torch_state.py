@@ -18,6 +18,18 @@ from numpy.typing import NDArray
 from mien.errors import ModelCorrupt
 
 _MAGIC = 0x1950A86A20F9469CFC6C
+# What reading a damaged pickle, or numbers that are nonsense, comes to.
+_DAMAGE = (
+    OSError,
+    EOFError,
+    pickle.UnpicklingError,
+    ValueError,
+    TypeError,
+    LookupError,
+    AttributeError,
+    OverflowError,
+    MemoryError,
+)
 _KINDS = {"FloatStorage": np.dtype("<f4"), "LongStorage": np.dtype("<i8")}
 
 
@@ -43,7 +55,7 @@ def read_state(path: Path) -> dict[str, NDArray[Any]]:
             views, order = _pickles(file)
             held = {key: file.read(8 + _bytes(views, key)) for key in order}
         found = {name: _tensor(view, held[view.storage.key]) for name, view in views.items()}
-    except (OSError, pickle.UnpicklingError, ValueError, KeyError, EOFError, TypeError, AttributeError) as error:
+    except _DAMAGE as error:
         raise ModelCorrupt(
             f"{path.name} is no file of weights in PyTorch's old format.", "Download it again."
         ) from error
