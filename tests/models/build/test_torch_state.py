@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mien.errors import ModelCorrupt
-from mien.models.build.torch_state import read_state
+from mien.models.build.torch_state import _Storage, _tensor, _View, read_state
 
 
 def saved(path: Path, state: Any) -> Path:
@@ -81,3 +81,14 @@ def test_a_damaged_file_is_refused_or_read(tmp_path_factory: pytest.TempPathFact
     except ModelCorrupt:
         return
     assert all(isinstance(one, np.ndarray) for one in found.values())
+
+
+@pytest.mark.parametrize(
+    ("offset", "shape", "strides"),
+    [(0, (5,), (1,)), (2, (3,), (1,)), (0, (2, 2), (3, 2)), (-1, (1,), (1,)), (0, (2,), (-1,)), (9, (1,), (1,))],
+)
+def test_a_tensor_stays_inside_its_storage(offset: int, shape: tuple[int, ...], strides: tuple[int, ...]) -> None:
+    held = (4).to_bytes(8, "little") + bytes(16)
+    view = _View(_Storage("0", np.dtype("<f4"), 4), offset, shape, strides)
+    with pytest.raises(ValueError, match="reaches beyond"):
+        _tensor(view, held)
