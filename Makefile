@@ -31,6 +31,7 @@ docs: $(STAMP)
 	$(BIN)/python tools/reference.py
 	$(BIN)/python tools/cli_reference.py
 	$(BIN)/python tools/settings_reference.py
+	$(BIN)/python tools/rest_reference.py
 
 # The original face_recognition asks for a compiler to build dlib; without its dependencies it runs on dlib's wheel
 # and serves as the reference of tests and benchmarks.
