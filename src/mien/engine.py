@@ -369,7 +369,7 @@ class Engine:
         self._same_space(gallery)
         if not samples or not len(gallery) or not self.points:
             return []
-        threshold = self._point(Policy(), gallery, gallery.templates).threshold
+        threshold = self._point(Policy(), gallery, max(1, gallery.templates)).threshold
         found = {
             match.subject: match.score
             for sample in samples
