@@ -238,7 +238,7 @@ class Engine:
     def growth_warning(self, gallery: Gallery, policy: Policy | None = None) -> str | None:
         """What to tell the owner of a gallery that no known threshold fits at its present size; None while one does."""
         where = str(getattr(gallery, "where", "the gallery"))
-        counts = len(gallery), gallery.templates
+        counts = gallery.count()  # both at one moment: people may go meanwhile
         return (policy or Policy()).growth_warning(self._own(gallery), self.points, *counts, where)
 
     def identify(
