@@ -291,3 +291,16 @@ def test_many_pictures_together_are_answered_as_each_alone(
     assert [len(one) for one in engine.identify_many([together], people, most=1) if isinstance(one, list)] == [1]
     assert engine.identify_many([], people) == []
     assert len(engine.identify_many([together], open_gallery())[0]) == 2  # type: ignore[arg-type]
+
+
+def test_the_threshold_told_is_the_one_that_decides(engine: Engine, portraits: dict[str, Path]) -> None:
+    people = open_gallery()
+    engine.enrol(people, "Barack Obama", [portraits["obama"]])
+    (decision,) = engine.identify(portraits["obama2"], people)
+    assert decision.threshold == engine.search_point(people, Policy())
+
+
+def test_a_gallery_that_was_just_emptied_refuses_nobody(engine: Engine) -> None:
+    empty = open_gallery()
+    assert engine.cosine_point(empty, Policy(), 0) == engine.cosine_point(empty, Policy(), 1)
+    assert engine.growth_warning(empty) is None

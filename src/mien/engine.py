@@ -235,6 +235,30 @@ class Engine:
         decision = decide([Match("", score)], readings, policy, point)
         return replace(decision, subject=None, faces=faces, source=called(one))
 
+    def same_space(self, gallery: Gallery) -> None:
+        """Raise SpaceMismatch where the gallery's templates are another embedder's."""
+        if gallery.space not in (None, self.embedder.space):
+            raise SpaceMismatch(
+                f"The gallery holds templates of space {gallery.space}; {self.embedder.name} makes {self.embedder.space}.",
+                "Name the embedder the gallery was made with, or re-embed it with `mien migrate`.",
+            )
+
+    def search_point(
+        self, gallery: Gallery, policy: Policy, counts: tuple[int, int] | None = None, found: int | None = None
+    ) -> OperatingPoint:
+        """What identifying in the gallery is decided at by now: relative scores where it has evidence for them, else cosines.
+
+        counts: people and templates that the search compares with; None for all. found: matches that it gave; None for
+        as many as there are people. Raises EvidenceError."""
+        (people, templates), own = counts or gallery.count(), self._own(gallery)
+        relative = policy.relative(own, people) if (people if found is None else found) > NEIGHBOURS else None
+        return relative or policy.sized(own, people) or self.cosine_point(gallery, policy, templates)
+
+    def cosine_point(self, gallery: Gallery, policy: Policy, templates: int) -> OperatingPoint:
+        """For cosines: the gallery's own evidence where it reaches the rate wanted, the card's where it does not."""
+        own, size = self._own(gallery), max(1, templates)  # of an empty gallery the loosest
+        return policy.point(own if policy.reached(own, size) else self.points, size)
+
     def growth_warning(self, gallery: Gallery, policy: Policy | None = None) -> str | None:
         """What to tell the owner of a gallery that no known threshold fits at its present size; None while one does."""
         where = str(getattr(gallery, "where", "the gallery"))
@@ -254,8 +278,8 @@ class Engine:
         where: compare only with those of whom it is true; the threshold is then the one for as many people.
         Raises MediaNotFound, UnreadableMedia, SpaceMismatch, EvidenceError."""
         policy = policy or Policy()
-        self._same_space(gallery)
-        self._search_point(policy, gallery, gallery.count(where))  # refuses an unsupported rate before the work
+        self.same_space(gallery)
+        self.search_point(gallery, policy, gallery.count(where))  # refuses an unsupported rate before the work
         self.require(policy)
         seen: dict[int, Sighting] = {}
         for number, clip in enumerate(self.clips(source, progress)):
@@ -280,8 +304,8 @@ class Engine:
 
         Raises SpaceMismatch, EvidenceError, then for all."""
         policy = policy or Policy()
-        self._same_space(gallery)
-        self._search_point(policy, gallery, gallery.count(where))
+        self.same_space(gallery)
+        self.search_point(gallery, policy, gallery.count(where))
         self.require(policy)
         frames = [or_error(media.read_image, picture) for picture in pictures]
         found = [or_error(self.faces, one) if isinstance(one, Frame) else one for one in frames]
@@ -305,7 +329,7 @@ class Engine:
         """The decision about somebody seen, at the threshold for those who are in the gallery now."""
         # Anew for each person: while a camera runs, people come into the gallery and go.
         counts = gallery.count(where)
-        point = self._search_point(policy, gallery, counts, len(matches))
+        point = self.search_point(gallery, policy, counts, len(matches))
         decision = decide(matches, person.readings(), policy, point, max(1, counts[1]))
         reasons = (*decision.reasons, where.told(counts[0], len(gallery))) if where else decision.reasons
         faces = person.faces()
@@ -339,37 +363,15 @@ class Engine:
         for one in self.judges[1:]:
             person.further += judged(one, clip)
 
-    def _search_point(
-        self, policy: Policy, gallery: Gallery, counts: tuple[int, int], found: int = NEIGHBOURS + 1
-    ) -> OperatingPoint:
-        """For relative scores where the gallery has evidence for them and enough people were `found`, else for cosines.
-
-        counts: people and templates that the search compares with."""
-        own, (people, templates) = self._own(gallery), counts
-        relative = policy.relative(own, people) if found > NEIGHBOURS else None
-        return relative or policy.sized(own, people) or self._point(policy, gallery, max(1, templates))
-
-    def _point(self, policy: Policy, gallery: Gallery, size: int) -> OperatingPoint:
-        """For cosines: the gallery's own evidence where it reaches the rate wanted, the card's where it does not."""
-        own = self._own(gallery)
-        return policy.point(own if policy.reached(own, size) else self.points, size)
-
     def _own(self, gallery: Gallery) -> list[OperatingPoint]:
         return [point for point in gallery.points if point.space == self.embedder.space]
 
-    def _same_space(self, gallery: Gallery) -> None:
-        if gallery.space not in (None, self.embedder.space):
-            raise SpaceMismatch(
-                f"The gallery holds templates of space {gallery.space}; {self.embedder.name} makes {self.embedder.space}.",
-                "Name the embedder the gallery was made with, or re-embed it with `mien migrate`.",
-            )
-
     def _lookalikes(self, gallery: Gallery, subject: str, samples: Sequence[Sample]) -> list[str]:
         """Whoever is enrolled under another name and looks the same."""
-        self._same_space(gallery)
+        self.same_space(gallery)
         if not samples or not len(gallery) or not self.points:
             return []
-        threshold = self._point(Policy(), gallery, max(1, gallery.templates)).threshold
+        threshold = self.cosine_point(gallery, Policy(), gallery.templates).threshold
         found = {
             match.subject: match.score
             for sample in samples

@@ -12,15 +12,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mien import wire
-from mien.decide import NEIGHBOURS, Policy, expected_fpir
+from mien.decide import expected_fpir
 from mien.gallery import BaseGallery
-from mien.types import F32, OperatingPoint
+from mien.types import F32
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from mien.audit.metrics.curves import Judged
-    from mien.engine import Engine
 
 PEOPLE = 300  # people looked at, at most: those with several samples first
 EACH = 3  # samples of one of them
@@ -67,16 +66,6 @@ def drawn(gallery: BaseGallery, seed: int = 0) -> Drawn:
             owner.append(number)
     held = np.stack(vectors) if vectors else np.empty((0, 1), np.float32)
     return Drawn(held, np.array(owner, np.int64), len(listed), sum(one.samples for one in listed))
-
-
-def point(engine: Engine, gallery: BaseGallery, policy: Policy) -> OperatingPoint:
-    """What identifying in the gallery decides by now. Raises EvidenceError where nothing supports what the policy asks."""
-    people, templates = gallery.count()
-    own = [one for one in gallery.points if one.space == engine.embedder.space]
-    relative = policy.relative(own, people) if people > NEIGHBOURS else None
-    size = max(1, templates)
-    known = own if policy.reached(own, size) else engine.points
-    return relative or policy.sized(own, people) or policy.point(known, size)
 
 
 def curve(found: Drawn, thresholds: tuple[float, ...]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mien.decide import Policy
-from mien.errors import EvidenceError, SpaceMismatch
+from mien.errors import EvidenceError
 from mien.types import F32, Clip, OperatingPoint
 
 if TYPE_CHECKING:
@@ -31,10 +31,8 @@ class Known:
     @classmethod
     def of(cls, engine: Engine, people: BaseGallery, policy: Policy) -> Known:
         """Raises SpaceMismatch, EvidenceError."""
-        _same_space(engine, people)
-        size = max(1, people.templates)
-        own = [point for point in people.points if point.space == engine.embedder.space]
-        point = policy.point(own if policy.reached(own, size) else engine.points, size)
+        engine.same_space(people)
+        point = engine.cosine_point(people, policy, people.templates)
         return cls(engine, people, point, min(point.threshold, _loose(engine.points, point.threshold)))
 
     def __call__(self, clip: Clip) -> bool:
@@ -58,7 +56,7 @@ class Others:
     @classmethod
     def of(cls, engine: Engine, people: BaseGallery, names: Sequence[str], policy: Policy) -> Others:
         """Raises UnknownSubject, SpaceMismatch, EvidenceError."""
-        _same_space(engine, people)
+        engine.same_space(people)
         held = [sample.template.vector for name in names for _, sample in people.samples(name)]
         wanted = policy if (policy.fmr, policy.threshold) != (None, None) else Policy(fmr=LOOSE)
         return cls(engine, np.stack(held), wanted.point(engine.points))
@@ -75,12 +73,3 @@ def _loose(points: Sequence[OperatingPoint], otherwise: float) -> float:
         return Policy(fmr=LOOSE).point(points).threshold
     except EvidenceError:
         return otherwise
-
-
-def _same_space(engine: Engine, people: BaseGallery) -> None:
-    if people.space not in (None, engine.embedder.space):
-        raise SpaceMismatch(
-            f"The gallery {people.where} holds templates of space {people.space}, and {engine.embedder.name} makes "
-            f"{engine.embedder.space}.",
-            "Name the embedder the gallery was made with, or re-embed it with `mien migrate`.",
-        )

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from mien import media
 from mien.errors import InputError, MienError, UnreadableMedia, UsageError
 from mien.media.door import shown
-from mien.serve import curves
 from mien.serve.jobs import hooks, video
 from mien.serve.jobs.addresses import allowed
 from mien.serve.jobs.bodies import UPLOAD, VIDEO, Body
@@ -47,7 +46,7 @@ def _video(service: Service, tenant: str, body: Body, folder: Path) -> Asked:
     fields = body.fields
     gallery = text(fields.get("gallery"), "gallery")
     held = service.galleries.open(tenant, gallery)
-    curves.point(service.engine, held, policy(fields, service.policies.of(tenant, gallery).policy))
+    service.engine.search_point(held, policy(fields, service.policies.of(tenant, gallery).policy))
     where(fields)
     kept = {name: fields[name] for name in (*RATES, *FILTER) if fields.get(name) not in (None, "")}
     found: dict[str, Any] = {"gallery": gallery, **kept}

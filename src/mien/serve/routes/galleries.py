@@ -98,7 +98,7 @@ def keep_policy(gallery: str, rules: policies.Rules, service: Here, who: Caller 
         raise UsageError(
             f"No judge of this service reads {unread[0]!r}.", "Start it with such a judge (setting `judges`)."
         )
-    _point(service, held, wanted)
+    service.engine.search_point(held, wanted)
     service.gate.again(who)
     service.policies.keep(who.tenant, gallery, rules)
     told = rules.model_dump()
@@ -110,18 +110,9 @@ def keep_policy(gallery: str, rules: policies.Rules, service: Here, who: Caller 
 def threshold(service: Service, gallery: BaseGallery, policy: Any) -> tuple[Any, str | None]:
     """The operating point that an identification in `gallery` is decided at, or why there is none."""
     try:
-        return _point(service, gallery, policy), None
+        return service.engine.search_point(gallery, policy), None
     except MienError as error:
         return None, error.message
-
-
-def _point(service: Service, gallery: BaseGallery, policy: Any) -> Any:
-    """As the engine chooses it. Raises EvidenceError."""
-    people, templates = gallery.count()
-    own = [point for point in gallery.points if point.space == service.engine.embedder.space]
-    found = policy.relative(own, people) or policy.sized(own, people)
-    size = max(1, templates)
-    return found or policy.point(own if policy.reached(own, size) else service.engine.points, size)
 
 
 def _brief(service: Service, tenant: str, name: str) -> dict[str, Any]:

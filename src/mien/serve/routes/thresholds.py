@@ -39,7 +39,7 @@ def thresholds(
     policy = service.policies.of(who.tenant, gallery).policy
     people, templates = held.count()
     try:
-        now = curves.point(service.engine, held, policy)
+        now = service.engine.search_point(held, policy)
     except EvidenceError:
         now = None
     card = [one for one in service.engine.points if held.space in (None, service.engine.embedder.space)]
